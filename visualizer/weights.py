@@ -1,0 +1,66 @@
+"""Reading and writing safetensors files, the only weight format of this project.
+
+safetensors holds plain arrays and a flat string-to-string header; loading one can run no code.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from visualizer.errors import UserError
+
+
+def load(path: Path | str, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Read tensors (floating ones as float32) and metadata of a file written by `save`.
+
+    kind: what the file must hold, e.g. "generator"; any other kind is refused.
+    Raises UserError if the file is missing, is no safetensors file or holds another kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such {kind} file; check the path.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{path} can't be read as a {kind} ({error}); "
+            f"it must be a .safetensors file made by this program."
+        ) from error
+    found = metadata.get("kind", "unknown")
+    if found != kind:
+        raise UserError(f"{path} holds a {found}, but a {kind} is needed here; choose another file.")
+    return {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}, metadata
+
+
+def save(
+    path: Path | str,
+    kind: str,
+    tensors: dict[str, torch.Tensor],
+    metadata: dict[str, str] | None = None,
+    half: bool = True,
+) -> None:
+    """Write tensors atomically: the old file stays whole until the new one is complete.
+
+    half: store floating tensors as float16, which halves the file.
+    Raises UserError if the path can't be written.
+    """
+    path = Path(path)
+    ready = {
+        k: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous()
+        for k, t in tensors.items()
+    }
+    part = path.with_name(path.name + ".part")
+    try:
+        save_file(ready, part, metadata={"kind": kind, **(metadata or {})})
+        part.chmod(0o644)  # save_file makes it private to its owner
+        os.replace(part, path)
+    except (SafetensorError, OSError) as error:
+        part.unlink(missing_ok=True)
+        raise UserError(f"{path} can't be written ({error}); choose another path.") from error
