@@ -1,0 +1,61 @@
+"""Small real things that several tests need: sounds, files, the shipped parts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# Two threads of two libraries fighting for two cores make every test slower.
+os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
+
+import av
+import numpy as np
+import pytest
+
+SR = 44100
+
+
+def write_sound(path, samples, sr=SR, codec=None, layout="stereo"):
+    """Write float samples [n, channels] with PyAV."""
+    samples = np.atleast_2d(np.asarray(samples, np.float32).T)
+    suffix = Path(path).suffix
+    codec = codec or {".wav": "pcm_f32le", ".flac": "flac", ".ogg": "libvorbis", ".mp3": "libmp3lame", ".m4a": "aac", ".opus": "libopus"}[suffix]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=sr, layout=layout)
+        resampler = av.AudioResampler(stream.format.name, layout, sr, frame_size=stream.codec_context.frame_size or 0)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+        frame.sample_rate = sr
+        for part in (frame, None):
+            for piece in resampler.resample(part):
+                container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="session")
+def melody():
+    """Two seconds of stereo sound with something in it."""
+    t = np.arange(2 * SR) / SR
+    rng = np.random.default_rng(0)
+    notes = 2 ** (np.floor(t * 4) % 5 / 5) * 220
+    tone = 0.3 * np.sin(2 * np.pi * np.cumsum(notes) / SR)
+    beat = 0.3 * rng.standard_normal(len(t)) * np.exp(-30 * (t % 0.25))
+    return np.stack([tone + beat, tone - beat], 1).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def song(tmp_path_factory, melody):
+    """A two-second wav file."""
+    return write_sound(tmp_path_factory.mktemp("song") / "song.wav", melody)
+
+
+@pytest.fixture(scope="session")
+def visualizer():
+    """Run the command line as a user does; the result has returncode, stdout and stderr."""
+
+    def run(*arguments, cwd=None, **extra):
+        command = [sys.executable, "-m", "visualizer", *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, **extra)
+
+    return run

@@ -1,0 +1,222 @@
+"""The command line as a person meets it: help, and what happens with bad input."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import numpy as np
+import pytest
+from conftest import SR, write_sound
+
+SMALL = ("--size", "128x72", "--fps", "10")
+
+
+def assert_one_sentence(result, *words):
+    """Exit code 2, one line on stderr that is no traceback, naming the thing and the way out."""
+    assert result.returncode == 2, result.stderr
+    lines = [line for line in result.stderr.replace("\r", "\n").splitlines() if line.startswith("visualizer")]
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+def playable(path):
+    """(video frames, seconds of sound) that a player finds."""
+    with av.open(str(path)) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    with av.open(str(path)) as container:
+        samples = sum(f.samples for f in container.decode(audio=0))
+    return frames, samples / SR
+
+
+def nothing_left(folder, *expected):
+    return sorted(p.name for p in folder.iterdir()) == sorted(expected)
+
+
+@pytest.mark.parametrize("command", [(), ("render",), ("demo",), ("fit",), ("train",), ("dream",)])
+def test_help_reads_like_a_manual(visualizer, command):
+    result = visualizer(*command, "--help")
+    assert result.returncode == 0
+    assert "Usage:" in result.stdout and "visualizer" in result.stdout
+    if command:
+        assert "Example" in result.stdout
+
+
+def test_render(visualizer, tmp_path, song):
+    result = visualizer("render", song, "-o", "clip.mp4", *SMALL, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "clip.mp4" in result.stdout
+    frames, seconds = playable(tmp_path / "clip.mp4")
+    assert frames == 20 and seconds == pytest.approx(2, abs=0.1)
+    assert nothing_left(tmp_path, "clip.mp4")
+
+
+def bad_songs(folder, melody):
+    """(file, what the message names) of everything that is no song."""
+    (folder / "text.mp3").write_text("this is not music\n" * 50)
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "folder.wav").mkdir()
+    write_sound(folder / "one_sample.wav", melody[:1])
+    write_sound(folder / "no_samples.wav", melody[:0])
+    with av.open(str(folder / "mute.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        container.mux(stream.encode(av.VideoFrame(64, 64, "rgb24")))
+        container.mux(stream.encode(None))
+    whole = write_sound(folder / "whole.m4a", melody).read_bytes()
+    (folder / "truncated.m4a").write_bytes(whole[: len(whole) // 2])
+    return {
+        "missing.mp3": "no such file",
+        "text.mp3": "not a sound file",
+        "empty.wav": "not a sound file",
+        "folder.wav": "folder",
+        "one_sample.wav": "shorter than one frame",
+        "no_samples.wav": "no sound",
+        "mute.mp4": "no sound",
+        "truncated.m4a": "not a sound file",
+    }
+
+
+def test_bad_songs(visualizer, tmp_path, melody):
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    for name, words in bad_songs(songs, melody).items():
+        result = visualizer("render", songs / name, "-o", "clip.mp4", *SMALL, cwd=tmp_path)
+        assert_one_sentence(result, name, words)
+        assert nothing_left(tmp_path, "songs"), name
+
+
+@pytest.mark.parametrize("fault", ["nan", "cut"])
+def test_damaged_songs_give_what_they_hold(visualizer, tmp_path, song, melody, fault):
+    bad = tmp_path / "bad.wav"
+    if fault == "nan":
+        broken = melody.copy()
+        broken[SR : SR + 100] = np.nan
+        write_sound(bad, broken)
+    else:
+        bad.write_bytes(song.read_bytes()[: song.stat().st_size // 2])
+    result = visualizer("render", bad, "-o", "clip.mp4", *SMALL, cwd=tmp_path)
+    assert_one_sentence(result, "bad.wav", "clip.mp4", {"nan": "NaN", "cut": "cut short"}[fault])
+    assert playable(tmp_path / "clip.mp4")[0] == {"nan": 20, "cut": 10}[fault]
+
+
+@pytest.mark.parametrize("sr, layout, channels", [(8000, "mono", 1), (192000, "7.1", 8)])
+def test_odd_but_good_songs(visualizer, tmp_path, sr, layout, channels):
+    samples = 0.1 * np.random.default_rng(0).standard_normal((sr, channels))
+    write_sound(tmp_path / "odd.wav", samples, sr, layout=layout)
+    result = visualizer("render", "odd.wav", "-o", "clip.mp4", *SMALL, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert playable(tmp_path / "clip.mp4")[0] == 10
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (("--size", "0x0"), ("0x0", "16x16")),
+        (("--size", "1281x720"), ("1281x720", "1282x720")),
+        (("--size", "20000x20000"), ("20000x20000", "7680x4320")),
+        (("--size", "big"), ("big", "1280x720")),
+        (("--fps", "0"), ("0", "1 to 240")),
+        (("--fps", "many"), ("many", "30")),
+        (("--preset", "gardn"), ("gardn", "garden")),
+        (("--preset", "missing.toml"), ("missing.toml", "no such preset")),
+        (("--start", "-1"), ("-1",)),
+        (("--start", "99"), ("2.0 s long", "--start 99")),
+        (("--duration", "0"), ("0",)),
+        (("--seed", "x"), ("x",)),
+        (("--codebook", "none.safetensors"), ("none.safetensors", "no such codebook")),
+        (("-o", "clip.avi"), ("clip.avi", ".mp4")),
+        (("-o", "missing/clip.mp4"), ("missing/clip.mp4", "choose another path")),
+        (("--frobnicate",), ("--frobnicate",)),
+    ],
+)
+def test_bad_options(visualizer, tmp_path, song, options, words):
+    defaults = [*SMALL, "-o", "clip.mp4"]
+    result = visualizer("render", song, *defaults, *options, cwd=tmp_path)
+    assert_one_sentence(result, *words)
+    assert nothing_left(tmp_path)
+
+
+def test_a_codebook_that_is_none(visualizer, tmp_path, song):
+    (tmp_path / "notes.safetensors").write_text("hello")
+    result = visualizer("render", song, "-o", "clip.mp4", "--codebook", "notes.safetensors", *SMALL, cwd=tmp_path)
+    assert_one_sentence(result, "notes.safetensors", "can't be read as a codebook")
+
+
+def test_no_cuda(visualizer, tmp_path, song):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    result = visualizer("render", song, "-o", "clip.mp4", "--device", "cuda", *SMALL, cwd=tmp_path)
+    assert_one_sentence(result, "CUDA", "--device cpu")
+
+
+def test_the_song_is_never_overwritten(visualizer, tmp_path, song):
+    mp4 = tmp_path / "song.mp4"
+    mp4.write_bytes(song.read_bytes())
+    result = visualizer("render", mp4, "-o", mp4)
+    assert_one_sentence(result, "is the song itself")
+    assert mp4.read_bytes() == song.read_bytes()
+
+
+def test_a_full_disk(tmp_path, song):
+    """A limit on file size stands in for the end of the disk."""
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000));"
+        f"sys.argv = ['visualizer', 'render', {str(song)!r}, '-o', 'clip.mp4', '--size', '256x256'];"
+        "from visualizer.cli import main; main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert_one_sentence(result, "clip.mp4", "disk is full")
+    assert nothing_left(tmp_path)
+
+
+def test_ctrl_c_leaves_a_playable_file(tmp_path, melody):
+    long = write_sound(tmp_path / "long.wav", np.tile(melody, (60, 1)))
+    command = [sys.executable, "-m", "visualizer", "render", long, "-o", "clip.mp4", "--size", "640x360"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    part = tmp_path / ".clip.mp4.part"
+    deadline = time.monotonic() + 120
+    while not (part.exists() and part.stat().st_size > 50_000):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in errors and "stopped early" in errors
+    frames, seconds = playable(tmp_path / "clip.mp4")
+    assert 8 <= frames < 60 * 2 * 30
+    assert seconds == pytest.approx(frames / 30, abs=1.0)
+    assert nothing_left(tmp_path, "clip.mp4", "long.wav")
+
+
+def test_fit_and_use_a_codebook(visualizer, tmp_path):
+    from visualizer.audio.demo_tune import demo_tune
+
+    write_sound(tmp_path / "tune.wav", demo_tune()[: 16 * SR])
+    result = visualizer("fit", "tune.wav", "-o", "my.safetensors", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    result = visualizer(
+        "render", "tune.wav", "-o", "clip.mp4", "--codebook", "my.safetensors", "--duration", "1", *SMALL, cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_fit_needs_enough_sound(visualizer, tmp_path, song):
+    result = visualizer("fit", song, "-o", "my.safetensors", cwd=tmp_path)
+    assert_one_sentence(result, "add more songs")
+    assert nothing_left(tmp_path)
+
+
+def test_demo(visualizer, tmp_path):
+    result = visualizer("demo", *SMALL, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "demo.mp4" in result.stdout
+    frames, seconds = playable(tmp_path / "demo.mp4")
+    assert seconds >= 20 and frames == pytest.approx(seconds * 10, abs=2)

@@ -1,0 +1,88 @@
+"""The codebook against scikit-learn."""
+
+import timeit
+import tracemalloc
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+
+from visualizer import assets
+from visualizer.audio.codebook import N_CLUSTERS, SILENCE, Codebook, usage
+from visualizer.audio.demo_tune import demo_tune
+from visualizer.audio.listener import Listener
+from visualizer.audio.song import mono
+from visualizer.audio.spectrum import Spectrum, SpectrumSettings
+from visualizer.errors import UserError
+
+SETTINGS = SpectrumSettings()
+
+
+@pytest.fixture(scope="module")
+def windows():
+    spectrum = Spectrum(SETTINGS)
+    return np.array([w.bands.copy() for w in spectrum.push(mono(demo_tune())) if not w.silent])
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return Codebook.load(assets.model("codebook.safetensors"))
+
+
+def test_predict_agrees_with_scikit_learn_on_every_window(windows, shipped):
+    judge = KMeans(len(shipped), init=shipped.centroids, n_init=1, max_iter=1).fit(shipped.centroids)
+    judge.cluster_centers_ = shipped.centroids
+    expected = judge.predict(windows)
+    assert [shipped.predict(w) for w in windows] == expected.tolist()
+
+
+def test_fit_is_scikit_learns(windows):
+    codebook = Codebook.fit([windows], SETTINGS, n_clusters=20, seed=3)
+    labels = np.array([codebook.predict(w) for w in windows])
+    inertia = sum(np.sum((windows[labels == k] - c) ** 2) for k, c in enumerate(codebook.centroids))
+    reference = KMeans(20, n_init=1, random_state=0).fit(windows)
+    assert inertia < 1.05 * reference.inertia_
+
+
+def test_the_shipped_codebook_names_music_it_never_heard(shipped):
+    """The demo tune was not among the songs it was fitted on."""
+    listener = Listener(shipped)
+    clusters = np.array([e.cluster for e in listener.push(mono(demo_tune())[: 25 * SETTINGS.sr])])
+    used, perplexity = usage(clusters, len(shipped))
+    assert len(shipped) == N_CLUSTERS
+    assert used >= 50 and perplexity >= 25
+
+
+def test_predict_allocates_nothing_and_takes_microseconds(windows, shipped):
+    shipped.predict(windows[0])
+    tracemalloc.start()
+    before = tracemalloc.take_snapshot()
+    for w in windows[:200]:
+        shipped.predict(w)
+    grown = sum(s.size_diff for s in tracemalloc.take_snapshot().compare_to(before, "filename") if "codebook" in str(s.traceback))
+    tracemalloc.stop()
+    assert grown < 500
+    window = windows[0]
+    assert min(timeit.repeat(lambda: shipped.predict(window), number=1000, repeat=5)) / 1000 < 200e-6
+
+
+def test_save_and_load(tmp_path, windows):
+    codebook = Codebook.fit([windows], SETTINGS, ["a.ogg"], n_clusters=10)
+    codebook.save(tmp_path / "c.safetensors")
+    loaded = Codebook.load(tmp_path / "c.safetensors")
+    np.testing.assert_allclose(loaded.centroids, codebook.centroids, rtol=1e-6)
+    assert loaded.settings == SETTINGS and loaded.songs == ("a.ogg",)
+
+
+def test_silence_has_its_own_name(shipped):
+    assert {e.cluster for e in Listener(shipped).push(np.zeros(20000))} == {SILENCE}
+
+
+def test_too_little_sound_is_an_error(windows):
+    with pytest.raises(UserError, match="add more songs"):
+        Codebook.fit([windows[:100]], SETTINGS)
+
+
+def test_usage_is_perplexity():
+    assert usage(np.repeat(np.arange(10), 5)) == (10, pytest.approx(10))
+    assert usage(np.array([SILENCE, 4, 4]))[0] == 1

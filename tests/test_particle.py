@@ -1,0 +1,99 @@
+"""The particle against an independent solution of its equations."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from visualizer.latent.particle import Gravity, Particle, Spring, damping_ratio, natural_frequency
+
+DIM = 6
+RNG = np.random.default_rng(0)
+START, VELOCITY, TARGET = 40 * RNG.standard_normal((3, DIM))
+
+
+def solve(acceleration, duration):
+    """Position and velocity by an adaptive integrator of order 8."""
+
+    def rates(_, state):
+        x, v = np.split(state, 2)
+        return np.concatenate([v, acceleration(x - TARGET, v)])
+
+    state = np.concatenate([START, VELOCITY])
+    end = solve_ivp(rates, (0, duration), state, method="DOP853", rtol=1e-11, atol=1e-11).y[:, -1]
+    return np.split(end, 2)
+
+
+@pytest.mark.parametrize("bounce", [0.0, 0.05, 0.3, 0.9])
+@pytest.mark.parametrize("duration", [0.01, 0.3, 2.0])
+def test_spring_solves_its_equation(bounce, duration):
+    law = Spring(response=0.25, bounce=bounce)
+    omega, zeta = natural_frequency(0.25), damping_ratio(bounce)
+    expected = solve(lambda d, v: -(omega**2) * d - 2 * zeta * omega * v, duration)
+    got = law.step(START, VELOCITY, TARGET, duration)
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("duration", [0.01, 0.3, 2.0])
+def test_gravity_solves_its_equation(duration):
+    law = Gravity(response=0.25, bounce=0.3, softening=30.0)
+    omega, zeta = natural_frequency(0.25), damping_ratio(0.3)
+
+    def acceleration(d, v):
+        return -(omega**2) * d * (1 + d @ d / 30.0**2) ** -1.5 - 2 * zeta * omega * v
+
+    expected = solve(acceleration, duration)
+    got = law.step(START, VELOCITY, TARGET, duration)
+    np.testing.assert_allclose(got, expected, atol=1e-3 * 40)
+
+
+@pytest.mark.parametrize("law", [Spring(0.25, 0.3), Spring(0.25, 0.0)])
+def test_the_spring_path_does_not_depend_on_the_frame_rate(law):
+    one = law.step(START, VELOCITY, TARGET, 1.0)
+    many = START, VELOCITY
+    for dt in RNG.dirichlet(np.ones(700)):
+        many = law.step(*many, TARGET, dt)
+    np.testing.assert_allclose(many, one, atol=1e-8)
+
+
+@pytest.mark.parametrize("law", [Spring(0.02, 0.9), Gravity(0.02, 0.9)])
+@pytest.mark.parametrize("dt", [1e-6, 0.1, 10.0])
+def test_nothing_blows_up(law, dt):
+    x, v = START, VELOCITY
+    bound = np.linalg.norm(x - TARGET) + np.linalg.norm(v) / natural_frequency(0.02)
+    for _ in range(3):
+        x, v = law.step(x, v, TARGET, dt)
+        assert np.linalg.norm(x - TARGET) <= bound * 1.01
+
+
+def test_response_and_bounce_mean_what_they_say():
+    rest = np.zeros(1)
+    way = np.ones(1)
+    x, _ = Spring(response=0.4, bounce=0.0).step(rest, rest, way, 0.4)
+    assert x[0] == pytest.approx(0.9, abs=1e-6)
+    bouncy = Spring(response=0.4, bounce=0.25)
+    peak = max(bouncy.step(rest, rest, way, t)[0][0] for t in np.linspace(0, 2, 4000))
+    assert peak == pytest.approx(1.25, abs=1e-4)
+
+
+def test_what_is_shown_stays_on_the_shell():
+    """Between opposite targets a free particle would pass through the middle, and through mud."""
+    rng = np.random.default_rng(1)
+    targets = rng.standard_normal((8, 4096))
+    targets *= np.linspace(50, 70, 8)[:, None] / np.linalg.norm(targets, axis=1, keepdims=True)
+    particle = Particle(Spring(1.0, 0.0), targets[0])
+    free = []
+    for i in range(200):
+        particle.aim(targets[rng.integers(8)])
+        particle.step(0.06)
+        assert 50 <= np.linalg.norm(particle.code()) <= 70
+        free.append(np.linalg.norm(particle._position[:-1]))
+    assert np.mean(free[50:]) < 45, "the free particle should have sunk into the middle"
+
+
+def test_looking_ahead_changes_nothing():
+    particle = Particle(Spring(0.3, 0.2), START)
+    particle.aim(TARGET)
+    particle.step(0.1)
+    ahead = particle.code(0.05)
+    particle.step(0.05)
+    np.testing.assert_allclose(particle.code(), ahead, rtol=1e-6)

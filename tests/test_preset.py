@@ -1,0 +1,76 @@
+"""Presets: what they say, and what is said about wrong ones."""
+
+import pytest
+
+from visualizer import assets, preset
+from visualizer.errors import UserError
+from visualizer.latent.bank import Bank
+from visualizer.latent.particle import Gravity, Spring
+
+
+def write(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", assets.preset_names())
+def test_every_shipped_preset_works(name):
+    path = preset.find(name)
+    look = preset.load(path)
+    bank = Bank.load(preset.resolve(look.bank.file, path))
+    motion = look.motion(bank, 100)
+    assert look.title and look.description
+    assert motion.targets.shape == (100, 4096)
+    assert len(bank.choose(look.bank.classes, look.bank.groups)) >= 30
+
+
+def test_there_are_at_least_three():
+    assert len(assets.preset_names()) >= 3
+
+
+def test_what_a_preset_says_is_done(tmp_path):
+    text = 'title = "Mine"\n[particle]\nlaw = "gravity"\nresponse_ms = 500\nbounce = 0.25\nhold_ms = 90\n'
+    look = preset.load(write(tmp_path, text))
+    assert look.law() == Gravity(0.5, 0.25)
+    bank = Bank.load(assets.model("bank.safetensors"))
+    assert look.motion(bank, 10).hold == pytest.approx(0.09)
+    assert preset.load(write(tmp_path, 'title = "Plain"')).law() == Spring(0.4, 0.1)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("title = ", ["not valid TOML", "line 1"]),
+        ("", ["'title'", "missing"]),
+        ('title = "x"\ncolour = 1', ["'colour'", "bank", "particle"]),
+        ('title = "x"\n[particle]\nbounc = 0.1', ["'particle.bounc'", "bounce", "response_ms"]),
+        ('title = "x"\n[particle]\nbounce = 2', ["particle.bounce", "2", "less than or equal to 0.9"]),
+        ('title = "x"\n[particle]\nresponse_ms = "fast"', ["particle.response_ms", "fast", "number"]),
+        ('title = "x"\n[particle]\nlaw = "wind"', ["particle.law", "wind", "'spring' or 'gravity'"]),
+        ('title = "x"\n[display]\nfit = true', ["display.fit", "mirror"]),
+    ],
+)
+def test_errors_name_the_file_the_key_and_what_is_allowed(tmp_path, text, words):
+    with pytest.raises(UserError) as error:
+        preset.load(write(tmp_path, text))
+    for word in ["mine.toml", *words]:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "table, words", [('classes = ["daisi"]', ["daisi", "daisy"]), ('groups = ["bird"]', ["bird", "birds"])]
+)
+def test_what_the_bank_does_not_hold(tmp_path, table, words):
+    look = preset.load(write(tmp_path, f'title = "x"\n[bank]\n{table}\n'))
+    with pytest.raises(UserError) as error:
+        look.motion(Bank.load(assets.model("bank.safetensors")), 10)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_bank_beside_the_preset_comes_first(tmp_path):
+    path = write(tmp_path, 'title = "x"')
+    assert preset.resolve("bank.safetensors", path) == assets.model("bank.safetensors")
+    (tmp_path / "bank.safetensors").touch()
+    assert preset.resolve("bank.safetensors", path) == tmp_path / "bank.safetensors"

@@ -1,0 +1,98 @@
+"""The codebook: k-means names every moment of the music with one of 100 clusters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.cluster import KMeans
+
+from visualizer import weights
+from visualizer.audio.spectrum import SpectrumSettings, Window
+from visualizer.errors import UserError
+
+N_CLUSTERS = 100
+# The cluster of silence: outside the codebook, because nothing is heard that could be compared.
+SILENCE = -1
+
+
+class Codebook:
+    """100 centroids in the space of `Spectrum` bands, and the nearest one to any window."""
+
+    def __init__(self, centroids: np.ndarray, settings: SpectrumSettings, songs: Sequence[str] = ()):
+        """centroids: [n_clusters, n_bands]; settings: the analysis that they were fitted on."""
+        self.centroids = np.ascontiguousarray(centroids, np.float64)
+        self.settings = settings
+        self.songs = tuple(songs)
+        self._half_norms = 0.5 * np.sum(self.centroids**2, axis=1)
+        self._scores = np.empty(len(self.centroids))
+
+    def __len__(self) -> int:
+        return len(self.centroids)
+
+    def predict(self, bands: np.ndarray) -> int:
+        """The cluster, 0..99, whose centroid is nearest to bands [n_bands] in Euclidean distance.
+
+        |x - c|² is least where c·x - |c|²/2 is greatest; nothing is allocated.
+        """
+        np.dot(self.centroids, bands, out=self._scores)
+        self._scores -= self._half_norms
+        return int(self._scores.argmax())
+
+    def name(self, window: Window) -> int:
+        """The cluster of an analysed window, or `SILENCE`."""
+        return SILENCE if window.silent else self.predict(window.bands)
+
+    @classmethod
+    def fit(
+        cls,
+        pieces: Sequence[np.ndarray],
+        settings: SpectrumSettings,
+        songs: Sequence[str] = (),
+        n_clusters: int = N_CLUSTERS,
+        windows_per_piece: int = 4000,
+        seed: int = 0,
+    ) -> "Codebook":
+        """k-means (Lloyd 1982, k-means++ seeding) over the windows of several pieces of music.
+
+        pieces: one array [n_windows, n_bands] for each; long ones are thinned so that each piece
+        weighs alike. Raises UserError if there are fewer than 10 windows for each cluster.
+        """
+        rng = np.random.default_rng(seed)
+        thinned = [
+            p if len(p) <= windows_per_piece else p[rng.permutation(len(p))[:windows_per_piece]]
+            for p in pieces
+        ]
+        windows = np.concatenate(thinned)
+        if len(windows) < 10 * n_clusters:
+            heard = len(windows) * settings.hop_s
+            needed = 10 * n_clusters * settings.hop_s
+            raise UserError(
+                f"only {heard:.1f} s of sound to fit on, at least {needed:.0f} s are needed; "
+                f"add more songs."
+            )
+        model = KMeans(n_clusters, n_init=2, random_state=seed).fit(windows)
+        return cls(model.cluster_centers_, settings, songs)
+
+    def save(self, path: Path | str) -> None:
+        """Write a safetensors file. Raises UserError if it can't be written."""
+        metadata = {"settings": json.dumps(asdict(self.settings)), "songs": "\n".join(self.songs)}
+        weights.save(path, "codebook", {"centroids": torch.from_numpy(self.centroids).float()}, metadata, half=False)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Codebook":
+        """Read a file written by `save`. Raises UserError if it isn't one."""
+        tensors, metadata = weights.load(path, "codebook")
+        settings = SpectrumSettings(**json.loads(metadata["settings"]))
+        return cls(tensors["centroids"].numpy(), settings, metadata["songs"].split("\n"))
+
+
+def usage(clusters: np.ndarray, n_clusters: int = N_CLUSTERS) -> tuple[int, float]:
+    """(clusters used, perplexity of their frequencies) of a sequence of cluster indices."""
+    counts = np.bincount(clusters[clusters >= 0], minlength=n_clusters)
+    share = counts[counts > 0] / counts.sum()
+    return len(share), float(np.exp(-np.sum(share * np.log(share))))

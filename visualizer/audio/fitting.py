@@ -1,0 +1,51 @@
+"""Fitting a codebook on songs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from visualizer.audio.codebook import Codebook
+from visualizer.audio.song import Song, mono
+from visualizer.audio.spectrum import Spectrum, SpectrumSettings
+from visualizer.progress import bar
+
+# The first moments of a piece, in which the spectrum still gets to know it.
+WARM_UP_S = 2.0
+# Windows kept of one piece, evenly spread over it: memory does not grow with its length.
+MAX_WINDOWS = 12000
+
+
+def windows_of(song: Song, settings: SpectrumSettings) -> np.ndarray:
+    """[n, n_bands] float32: the song's windows that are not silent. Raises UserError."""
+    spectrum = Spectrum(settings)
+    kept: list[np.ndarray] = []
+    stride, seen = 1, 0
+    for block in song:
+        for window in spectrum.push(mono(block)):
+            if window.silent:
+                continue
+            seen += 1
+            if seen * settings.hop_s > WARM_UP_S and seen % stride == 0:
+                kept.append(window.bands.astype(np.float32))
+                if len(kept) >= 2 * MAX_WINDOWS:
+                    kept, stride = kept[::2], 2 * stride
+    return np.array(kept, np.float32).reshape(-1, settings.n_bands)
+
+
+def fit(paths: Sequence[Path], seed: int = 0, progress: bool = True) -> tuple[Codebook, str]:
+    """A codebook of these songs, and a clause that says how much sound it heard.
+
+    Raises UserError if a song can't be read or there is too little sound.
+    """
+    settings = SpectrumSettings()
+    songs = [Song(path) for path in paths]
+    with bar(len(songs), "listening", "song", progress) as progress_bar:
+        pieces = []
+        for song in songs:
+            pieces.append(windows_of(song, settings))
+            progress_bar.update()
+    codebook = Codebook.fit(pieces, settings, [song.path.name for song in songs], seed=seed)
+    return codebook, f"{sum(map(len, pieces))} windows"

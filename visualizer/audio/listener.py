@@ -1,0 +1,43 @@
+"""The listener: samples in, named moments out. The live callback and the offline engine share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from visualizer.audio.codebook import Codebook
+from visualizer.audio.spectrum import Spectrum
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One analysed moment of sound.
+
+    time: seconds since the first sample, the centre of the analysis window.
+    cluster: 0..99, or `codebook.SILENCE`.
+    loudness: dB re a full-scale sine. onset: 0..1.
+    """
+
+    time: float
+    cluster: int
+    loudness: float
+    onset: float
+
+
+class Listener:
+    """The rolling spectrum and the codebook, one after the other."""
+
+    def __init__(self, codebook: Codebook):
+        self.codebook = codebook
+        self.spectrum = Spectrum(codebook.settings)
+        self._windows = 0
+
+    def push(self, samples: np.ndarray) -> Iterator[Event]:
+        """Take the next mono samples [n]; yield an event for each completed hop."""
+        settings = self.codebook.settings
+        for window in self.spectrum.push(samples):
+            self._windows += 1
+            time = self._windows * settings.hop_s - settings.latency_s
+            yield Event(time, self.codebook.name(window), window.loudness, window.onset)

@@ -1,0 +1,236 @@
+"""The rolling spectrum: samples in, level-independent log-frequency bands out.
+
+Every hop, a Hann window of the newest samples becomes a power spectrum, the spectrum 64 bands in
+dB, and the bands are compared with how this piece of music has sounded so far: each band's slowly
+adapting mean is subtracted and the result divided by its slowly adapting deviation. What is left
+tells what changes in the music, not how loud it is or how it was mastered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.fft
+import scipy.signal
+
+# Silence is what is below any music, or far below what was heard lately.
+SILENCE_DB = -80.0
+SILENCE_BELOW_PEAK_DB = 50.0
+PEAK_FALL_DB_PER_S = 0.5
+
+
+@dataclass(frozen=True)
+class SpectrumSettings:
+    """What an analysis depends on; a codebook only fits the settings it was made with.
+
+    2048 samples at 44.1 kHz resolve 21.5 Hz and blur time by 46 ms; a hop of 512 brings a new
+    window every 11.6 ms, more often than any display refreshes.
+    """
+
+    sr: int = 44100
+    n_fft: int = 2048
+    hop_length: int = 512
+    n_bands: int = 64
+    fmin: float = 40.0
+    fmax: float = 16000.0
+    adapt_s: float = 8.0
+
+    @property
+    def hop_s(self) -> float:
+        return self.hop_length / self.sr
+
+    @property
+    def latency_s(self) -> float:
+        """How far a window's centre lies behind its newest sample."""
+        return self.n_fft / 2 / self.sr
+
+
+def band_edges(settings: SpectrumSettings) -> np.ndarray:
+    """[n_bands + 1] frequencies in Hz: log-spaced, but never closer than one FFT bin.
+
+    Pure log spacing would cut the bass into bands far narrower than the transform resolves, so
+    that a dozen of them repeat one bin; here they are one bin wide up to some 200 Hz.
+    """
+    resolution = settings.sr / settings.n_fft
+
+    def edges(ratio: float) -> np.ndarray:
+        out = [settings.fmin]
+        for _ in range(settings.n_bands):
+            out.append(max(out[-1] * ratio, out[-1] + resolution))
+        return np.array(out)
+
+    low, high = 1.0, (settings.fmax / settings.fmin) ** (1 / settings.n_bands)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if edges(middle)[-1] < settings.fmax else (low, middle)
+    return edges(high)
+
+
+def band_weights(settings: SpectrumSettings) -> np.ndarray:
+    """[n_bands, n_fft // 2 + 1]: how much of each bin's power belongs to each band.
+
+    A bin counts as a rectangle one resolution wide, shared by the bands that it overlaps.
+    """
+    resolution = settings.sr / settings.n_fft
+    edges = band_edges(settings) / resolution
+    centres = np.arange(settings.n_fft // 2 + 1)
+    lower = np.maximum(edges[:-1, None], centres - 0.5)
+    upper = np.minimum(edges[1:, None], centres + 0.5)
+    return np.maximum(upper - lower, 0.0)
+
+
+@dataclass
+class Window:
+    """One analysed moment. The object and its array are reused: copy what must last.
+
+    bands: [n_bands] float64, in deviations from how the music has sounded, roughly -3..3;
+        zeros in silence.
+    power_db: [n_bands] float64, plain band power in dB re a full-scale sine.
+    loudness: dB re a full-scale sine, -120 at the least.
+    onset: 0..1, how much the spectrum rose since the last window (spectral flux; 1 is 15 dB
+        averaged over the bands).
+    silent: true below -80 dB and 50 dB under the recent peak: a state of its own, in which
+        nothing adapts.
+    """
+
+    bands: np.ndarray
+    power_db: np.ndarray
+    loudness: float = -120.0
+    onset: float = 0.0
+    silent: bool = True
+
+
+@dataclass
+class Spectrum:
+    """Streaming analysis of mono samples. Pure arithmetic: no thread, no device, no clock.
+
+    However the samples are cut into blocks, the windows are the same to the last bit.
+    """
+
+    settings: SpectrumSettings = field(default_factory=SpectrumSettings)
+
+    # The floor below the recent level under which bands are all alike, the onset's full scale,
+    # and a prior on the deviation, worth one second of music, that tames the first moments.
+    FLOOR_DB = 50.0
+    ONSET_FULL_DB = 15.0
+    RELEASE_S = 0.06
+    PRIOR_DEVIATION_DB = 8.0
+    PRIOR_S = 1.0
+    MIN_DEVIATION_DB = 3.0
+
+    def __post_init__(self) -> None:
+        s = self.settings
+        self._hann = scipy.signal.get_window("hann", s.n_fft)
+        self._weights = band_weights(s)
+        # A full-scale sine then has 0 dB in its band: |X|² peaks at (Σw/2)², spread by the window.
+        self._scale = 4.0 / (s.n_fft * np.sum(self._hann**2))
+        self._recent = np.zeros(s.n_fft)
+        self._pending = 0
+        self._windowed = np.empty(s.n_fft)
+        self._power = np.empty(s.n_fft // 2 + 1)
+        self._db = np.empty(s.n_bands)
+        self._previous_db = np.empty(s.n_bands)
+        self._smooth_db = np.empty(s.n_bands)
+        self._mean = np.zeros(s.n_bands)
+        self._variance = np.zeros(s.n_bands)
+        self._scratch = np.empty(s.n_bands)
+        self._forget = s.hop_s / s.adapt_s
+        self._weight_sum = 0.0
+        self._level = 0.0
+        self._peak = SILENCE_DB
+        self._release = 1 - np.exp(-s.hop_s / self.RELEASE_S)
+        self._heard = 0.0
+        self._was_silent = True
+        self._window = Window(np.zeros(s.n_bands), np.full(s.n_bands, -120.0))
+
+    def push(self, samples: np.ndarray) -> Iterator[Window]:
+        """Take the next samples [n], -1..1; yield a window for each completed hop.
+
+        Values that are not finite count as zero. The windows must be consumed in order.
+        """
+        hop, n_fft = self.settings.hop_length, self.settings.n_fft
+        start = 0
+        while start < len(samples):
+            take = min(hop - self._pending, len(samples) - start)
+            if self._pending == 0:
+                self._recent[:-hop] = self._recent[hop:]
+            place = self._recent[n_fft - hop + self._pending :][:take]
+            place[:] = samples[start : start + take]
+            if not np.isfinite(place).all():
+                np.nan_to_num(place, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+            start += take
+            self._pending += take
+            if self._pending == hop:
+                self._pending = 0
+                self._analyse()
+                yield self._window
+
+    def _analyse(self) -> None:
+        w = self._window
+        np.multiply(self._recent, self._hann, out=self._windowed)
+        spectrum = scipy.fft.rfft(self._windowed)
+        np.abs(spectrum, out=self._power)
+        np.square(self._power, out=self._power)
+        np.dot(self._weights, self._power, out=w.power_db)
+        w.power_db *= self._scale
+        w.loudness = 10 * np.log10(max(float(w.power_db.sum()), 1e-12))
+        np.maximum(w.power_db, 1e-20, out=w.power_db)
+        np.log10(w.power_db, out=w.power_db)
+        w.power_db *= 10
+        self._peak = max(w.loudness, self._peak - PEAK_FALL_DB_PER_S * self.settings.hop_s)
+        w.silent = w.loudness < max(SILENCE_DB, self._peak - SILENCE_BELOW_PEAK_DB)
+        if w.silent:
+            w.bands[:] = 0.0
+            w.onset = 0.0
+            self._was_silent = True
+            return
+        self._adapt_and_compare()
+
+    def _adapt_and_compare(self) -> None:
+        """Everything here is relative to the music's own level, so that a fader changes nothing."""
+        s, w, db, scratch = self.settings, self._window, self._db, self._scratch
+
+        # Loud moments say more about the music than its fading in and out; a common gain cancels.
+        weight = 10 ** (w.loudness / 40)
+        self._weight_sum += weight - self._forget * self._weight_sum
+        rate = weight / self._weight_sum
+        self._heard = min(self._heard + s.hop_s, s.adapt_s)
+
+        self._level += rate * (w.loudness - self._level)
+        floor = self._level - self.FLOOR_DB
+        np.maximum(w.power_db, floor, out=db)
+        if self._was_silent:
+            self._previous_db[:] = floor
+            self._smooth_db[:] = db
+            self._was_silent = False
+
+        np.subtract(db, self._previous_db, out=scratch)
+        np.maximum(scratch, 0.0, out=scratch)
+        w.onset = min(1.0, float(scratch.mean()) / self.ONSET_FULL_DB)
+        self._previous_db[:] = db
+
+        # Rise at once, fall slowly: an attack is not delayed, and noise flickers less.
+        smooth = self._smooth_db
+        np.subtract(db, smooth, out=scratch)
+        scratch *= self._release
+        smooth += scratch
+        np.maximum(smooth, db, out=smooth)
+
+        # Welford's update of mean and variance, with weights and exponential forgetting.
+        np.subtract(smooth, self._mean, out=scratch)
+        np.multiply(scratch, rate, out=db)
+        self._mean += db
+        np.subtract(smooth, self._mean, out=w.bands)
+        scratch *= w.bands
+        scratch -= self._variance
+        scratch *= rate
+        self._variance += scratch
+
+        prior = self.PRIOR_S / (self.PRIOR_S + self._heard)
+        np.multiply(self._variance, 1 - prior, out=scratch)
+        scratch += prior * self.PRIOR_DEVIATION_DB**2
+        np.sqrt(scratch, out=scratch)
+        np.maximum(scratch, self.MIN_DEVIATION_DB, out=scratch)
+        w.bands /= scratch

@@ -1,0 +1,155 @@
+"""The rule against flashes that can trigger photosensitive epilepsy: its numbers, colours and areas.
+
+W3C WCAG 2.2, success criterion 2.3.1 "Three flashes or below threshold", with its definitions of
+general flash and red flash; the limit on sustained flashing is that of broadcast analysers (at
+least two flashes a second for four of five seconds: EA IRIS, after ITU-R BT.1702 and Ofcom).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+# A transition: relative luminance moves by this much between extremes, the darker one below DARK.
+LUMINANCE_STEP = 0.1
+DARK = 0.8
+# A red transition: to or from R / (R + G + B) >= RED_SHARE, further than RED_STEP in CIE 1976 u'v'.
+RED_SHARE = 0.8
+RED_STEP = 0.2
+# More than this part of a block (a third of the view's width and height) has to flash.
+AREA = 0.25
+BLOCK_HEIGHT = 256 / 768
+BLOCK_WIDTH = 341 / 1024
+# Two opposing transitions are one flash; three flashes in any second are allowed.
+WINDOW = 1.0
+MAX_TRANSITIONS = 6
+# Seconds of the last SUSTAINED_WINDOW that may hold SUSTAINED_TRANSITIONS or more in their WINDOW.
+SUSTAINED_TRANSITIONS = 4
+SUSTAINED = 4.0
+SUSTAINED_WINDOW = 5.0
+# Transitions of different places no further apart than this (seconds) are one event.
+TOGETHER = 0.05
+
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
+# Light that any screen reflects: keeps the chromaticity of black defined, and that of near-black calm.
+FLARE = 0.0005
+
+# The analysis grid: cells near 0.1 degree, the size below which a balanced pattern is exempt.
+MAX_GRID_WIDTH = 320
+MAX_GRID_HEIGHT = 256
+
+
+def _linear_table() -> torch.Tensor:
+    code = torch.arange(256, dtype=torch.float64) / 255
+    low, high = code / 12.92, ((code + 0.055) / 1.055) ** 2.4
+    return torch.where(code <= 0.04045, low, high).float()
+
+
+def _code_table(size: int = 4096) -> torch.Tensor:
+    linear = torch.arange(size, dtype=torch.float64) / (size - 1)
+    low, high = linear * 12.92, 1.055 * linear.clamp(min=1e-9) ** (1 / 2.4) - 0.055
+    return (torch.where(linear <= 0.0031308, low, high) * 255).round().to(torch.uint8)
+
+
+LINEAR = _linear_table()
+CODE = _code_table()
+
+
+class Grid:
+    """Frames of one size, their analysis grid, and the 10-degree blocks on it.
+
+    A cell is a square of `factor` pixels; its colour is the mean in linear light. `tile` is the edge,
+    in cells, of the coarser squares on which the limiter works: about an eighth of a block.
+    """
+
+    def __init__(self, height: int, width: int, device: torch.device | str = "cpu"):
+        """Size of the frames in pixels. Raises ValueError if a side is 0."""
+        if height < 1 or width < 1:
+            raise ValueError(f"a frame of {height} by {width} pixels has no picture")
+        self.size = height, width
+        self.device = torch.device(device)
+        factor = math.ceil(max(width / MAX_GRID_WIDTH, height / MAX_GRID_HEIGHT))
+        self.factor = max(1, min(factor, height, width))
+        self.shape = height // self.factor, width // self.factor
+        self.block = (
+            max(1, round(self.shape[0] * BLOCK_HEIGHT)),
+            max(1, round(self.shape[1] * BLOCK_WIDTH)),
+        )
+        self.tile = max(1, min(self.block) // 8)
+        self.tiles = tuple(math.ceil(n / self.tile) for n in self.shape)
+        self.block_tiles = tuple(
+            min(t, math.ceil((b - 1) / self.tile) + 1) for b, t in zip(self.block, self.tiles)
+        )
+        self.positions = tuple(n - b + 1 for n, b in zip(self.shape, self.block))
+        self.linear = LINEAR.to(self.device)
+        self.code = CODE.to(self.device)
+        self.tile_cells = self.sum_tiles(torch.ones(self.shape, device=self.device))
+        row = torch.arange(self.shape[0], device=self.device) // self.tile
+        column = torch.arange(self.shape[1], device=self.device) // self.tile
+        self.tile_of = row[:, None] * self.tiles[1] + column
+
+    def measure(self, frame: torch.Tensor) -> torch.Tensor:
+        """[h, w, 3] uint8 sRGB to the grid's linear RGB, [3, rows, columns] float in 0..1."""
+        k, (rows, columns) = self.factor, self.shape
+        if k == 1:
+            return self.to_linear(frame.permute(2, 0, 1))
+        pixels = frame[: rows * k, : columns * k].reshape(rows * k, columns * k * 3)
+        sums = torch.empty(rows, columns * k * 3, device=self.device)
+        # A few rows at a time stay in the cache: four times as fast as the whole frame at once.
+        step = max(1, 60 // k)
+        for top in range(0, rows, step):
+            bottom = min(rows, top + step)
+            part = self.to_linear(pixels[top * k : bottom * k]).view(bottom - top, k, -1)
+            torch.sum(part, 1, out=sums[top:bottom])
+        return (sums.view(rows, columns, k, 3).sum(2).permute(2, 0, 1) / (k * k)).contiguous()
+
+    def to_linear(self, codes: torch.Tensor) -> torch.Tensor:
+        """uint8 sRGB of any shape to linear light in 0..1."""
+        return self.linear.index_select(0, codes.reshape(-1).int()).view(codes.shape)
+
+    def to_code(self, linear: torch.Tensor) -> torch.Tensor:
+        """Linear light in 0..1 to uint8 sRGB; gives back exactly what `to_linear` was given."""
+        index = (linear * (len(self.code) - 1)).add_(0.5).int()
+        return self.code.index_select(0, index.view(-1)).view(linear.shape)
+
+    def sum_tiles(self, cells: torch.Tensor) -> torch.Tensor:
+        """[..., rows, columns] to the sums over each tile, [..., tile rows, tile columns] float."""
+        planes = cells.reshape(-1, 1, *self.shape).float()
+        if self.tile > 1:
+            planes = F.avg_pool2d(planes, self.tile, ceil_mode=True, divisor_override=1)
+        return planes.view(*cells.shape[:-2], *self.tiles)
+
+    def bound(self, tile_sums: torch.Tensor) -> torch.Tensor:
+        """[..., tile rows, tile columns] to [...]: no block holds a larger part of its area."""
+        planes = tile_sums.reshape(-1, 1, *self.tiles)
+        sums = F.avg_pool2d(planes, self.block_tiles, stride=1, divisor_override=1)
+        return sums.amax((-3, -2, -1)).view(tile_sums.shape[:-2]) / (self.block[0] * self.block[1])
+
+    def fractions(self, cells: torch.Tensor) -> torch.Tensor:
+        """[..., rows, columns] bool to the part of each block that is set, [..., block rows, block columns]."""
+        bh, bw = self.block
+        sums = F.pad(cells.cumsum(-2, dtype=torch.int32).cumsum(-1, dtype=torch.int32), (1, 0, 1, 0))
+        down = sums[..., bh:, :] - sums[..., :-bh, :]
+        return (down[..., bw:] - down[..., :-bw]).float() / (bh * bw)
+
+    def exceeds(self, cells: torch.Tensor, limits: torch.Tensor) -> torch.Tensor | None:
+        """Blocks of which more than limits[level] is set: [levels, block rows, block columns] bool.
+
+        `cells` is [levels, rows, columns] bool. None stands for no block at all.
+        """
+        if int(cells.count_nonzero()) <= float(limits.min()) * self.block[0] * self.block[1]:
+            return None
+        if bool((self.bound(self.sum_tiles(cells)) <= limits.view(-1)).all()):
+            return None
+        over = self.fractions(cells) > limits
+        return over if bool(over.any()) else None
+
+    def tiles_under(self, blocks: torch.Tensor) -> torch.Tensor:
+        """Tiles touched by any set block: [block rows, block columns] to [tile rows, tile columns] bool."""
+        planes = F.max_pool2d(blocks[None, None].float(), self.tile, ceil_mode=True)
+        (th, tw), (bh, bw) = self.tiles, self.block_tiles
+        planes = F.pad(planes, (bw - 1, max(0, tw - planes.shape[-1]), bh - 1, max(0, th - planes.shape[-2])))
+        return F.max_pool2d(planes, (bh, bw), stride=1)[0, 0, :th, :tw] > 0

@@ -1,0 +1,169 @@
+"""Video files: H.264 and AAC in MP4, as browsers and phones play them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import threading
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import Colorspace, Interpolation
+
+from visualizer.errors import UserError
+
+AUDIO_RATE = 44100
+MAX_WIDTH, MAX_HEIGHT = 7680, 4320
+BT709 = 1
+LIMITED_RANGE = 1
+
+
+def check_size(width: int, height: int) -> None:
+    """Raises UserError for a frame size that H.264 players can't show."""
+    if not (16 <= width <= MAX_WIDTH and 16 <= height <= MAX_HEIGHT):
+        raise UserError(
+            f"--size {width}x{height} is out of range; choose 16x16 to {MAX_WIDTH}x{MAX_HEIGHT}, "
+            f"e.g. 1280x720."
+        )
+    if width % 2 or height % 2:
+        even = f"{width + width % 2}x{height + height % 2}"
+        raise UserError(f"--size {width}x{height} is odd, but video needs even numbers; use {even}.")
+
+
+class VideoWriter:
+    """Writes frames and sound on a thread of its own, so that drawing and encoding overlap.
+
+    A context manager. The file appears under its name only when it is complete and playable;
+    after an error nothing is left of it.
+    """
+
+    def __init__(self, path: Path | str, width: int, height: int, fps: Fraction, comment: str = ""):
+        """Raises UserError if the path can't be written or the size is out of range."""
+        check_size(width, height)
+        self.path = Path(path)
+        if self.path.suffix.lower() != ".mp4":
+            raise UserError(f"{self.path}: the video's name must end in .mp4; add it.")
+        if self.path.is_dir():
+            raise UserError(f"{self.path} is a folder; give a file name ending in .mp4.")
+        self._part = self.path.with_name(f".{self.path.name}.part")
+        self.width, self.height, self.fps = width, height, fps
+        self.n_frames = 0
+        self.n_samples = 0
+        self.busy = 0.0
+        """Seconds that the encoding thread has worked."""
+        try:
+            self._part.touch()
+            self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+        except (OSError, av.FFmpegError) as error:
+            raise self._unwritable(error) from None
+        self._container.metadata["comment"] = comment
+        self._add_streams()
+        self._queue: queue.Queue = queue.Queue(maxsize=8)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="encoder")
+        self._thread.start()
+
+    def _add_streams(self) -> None:
+        video = self._container.add_stream("libx264", rate=self.fps)
+        video.width, video.height = self.width, self.height
+        video.pix_fmt = "yuv420p"
+        video.options = {"preset": "veryfast", "crf": "22"}
+        video.time_base = 1 / self.fps
+        context = video.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = LIMITED_RANGE
+        audio = self._container.add_stream("aac", rate=AUDIO_RATE, layout="stereo")
+        audio.bit_rate = 192_000
+        self._video, self._audio = video, audio
+
+    def add_sound(self, block: np.ndarray) -> None:
+        """Append stereo samples [n, 2] float32, -1..1, at 44.1 kHz."""
+        self._put(block)
+
+    def add_frames(self, frames: np.ndarray) -> None:
+        """Append frames [n, h, w, 3] uint8 sRGB of any size; they are scaled to the video's."""
+        self._put(frames)
+
+    def _put(self, item: np.ndarray | None) -> None:
+        self._raise_error()
+        self._queue.put(item)
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._unwritable(self._error) from None
+
+    def _unwritable(self, error: BaseException) -> UserError:
+        code = getattr(error, "errno", None)
+        if code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            return UserError(f"{self.path}: the disk is full; free some space or write to another disk.")
+        reason = os.strerror(code) if code and code > 0 and code < 200 else str(error)
+        return UserError(f"{self.path} can't be written ({reason}); choose another path.")
+
+    def _work(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if self._error is not None:
+                continue  # keep emptying the queue, so that nobody waits
+            begun = time.perf_counter()
+            try:
+                if item.ndim == 2:
+                    self._encode_sound(item)
+                else:
+                    for picture in item:
+                        self._encode_frame(picture)
+            except BaseException as error:
+                self._error = error
+            self.busy += time.perf_counter() - begun
+
+    def _encode_sound(self, block: np.ndarray) -> None:
+        planar = np.ascontiguousarray(block.T, np.float32)
+        frame = av.AudioFrame.from_ndarray(planar, format="fltp", layout="stereo")
+        frame.sample_rate = AUDIO_RATE
+        frame.pts = self.n_samples
+        frame.time_base = Fraction(1, AUDIO_RATE)
+        self.n_samples += len(block)
+        self._container.mux(self._audio.encode(frame))
+
+    def _encode_frame(self, picture: np.ndarray) -> None:
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        frame = frame.reformat(
+            self.width,
+            self.height,
+            "yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            interpolation=Interpolation.BICUBIC,
+        )
+        frame.pts = self.n_frames
+        frame.time_base = 1 / self.fps
+        self.n_frames += 1
+        self._container.mux(self._video.encode(frame))
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        if error is not None or self._error is not None:
+            self._discard()
+            if error is None:
+                self._raise_error()
+            return
+        try:
+            self._container.mux(self._video.encode(None))
+            self._container.mux(self._audio.encode(None))
+            self._container.close()
+            os.replace(self._part, self.path)
+        except (OSError, av.FFmpegError) as failure:
+            self._discard()
+            raise self._unwritable(failure) from None
+
+    def _discard(self) -> None:
+        try:
+            self._container.close()
+        except (OSError, av.FFmpegError):
+            pass
+        self._part.unlink(missing_ok=True)

@@ -1,0 +1,148 @@
+"""A preset: which vectors, which movement and which picture shape make up a look, as TOML."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from visualizer import assets
+from visualizer.errors import UserError
+from visualizer.latent import mapping
+from visualizer.latent.bank import Bank
+from visualizer.latent.motion import Motion
+from visualizer.latent.particle import Gravity, Law, Spring
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True)
+
+
+class BankTable(_Table):
+    """[bank]: the vectors to draw from."""
+
+    file: str = "bank.safetensors"
+    """A bank file: a path beside the preset, or the name of a shipped model."""
+    classes: list[str] = []
+    """Use these classes of the bank."""
+    groups: list[str] = []
+    """Use these groups of classes, e.g. "birds"; no class and no group named means all."""
+
+
+class CodebookTable(_Table):
+    """[codebook]: the names of sounds."""
+
+    file: str = "codebook.safetensors"
+    """A codebook file: a path beside the preset, or the name of a shipped model."""
+
+
+class MappingTable(_Table):
+    """[mapping]: which cluster calls up which vector."""
+
+    kind: Literal["random"] = "random"
+    """random: any vector for any cluster, by the seed."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Another seed is another dealing of the vectors."""
+
+
+class ParticleTable(_Table):
+    """[particle]: how the picture moves."""
+
+    law: Literal["spring", "gravity"] = "spring"
+    """spring answers at once; gravity sails in wide arcs."""
+    response_ms: Annotated[float, Field(ge=20, le=20000)] = 400.0
+    """Time to cover nine tenths of the way to a new target, without bounce, in milliseconds."""
+    bounce: Annotated[float, Field(ge=0, le=0.9)] = 0.1
+    """How far the picture overshoots its target, as a share of the way."""
+    hold_ms: Annotated[float, Field(ge=0, le=20000)] = 200.0
+    """Shortest time between two targets, in milliseconds."""
+
+
+class DisplayTable(_Table):
+    """[display]: how the square picture fills the frame."""
+
+    fit: Literal["mirror", "fill", "fit"] = "mirror"
+    """mirror continues the picture by its reflections; fill crops it; fit adds black bars."""
+
+
+class Preset(_Table):
+    """Everything that a preset may say; whatever it leaves out has a default."""
+
+    title: str
+    """A name for people."""
+    description: str = ""
+    """What it looks like, in a sentence."""
+    bank: BankTable = BankTable()
+    codebook: CodebookTable = CodebookTable()
+    mapping: MappingTable = MappingTable()
+    particle: ParticleTable = ParticleTable()
+    display: DisplayTable = DisplayTable()
+
+    def law(self) -> Law:
+        """The particle's law of movement."""
+        kind = Spring if self.particle.law == "spring" else Gravity
+        return kind(self.particle.response_ms / 1000, self.particle.bounce)
+
+    def motion(self, bank: Bank, n_clusters: int, seed: int | None = None) -> Motion:
+        """The path-maker for a bank. seed: overrides the preset's own. Raises UserError."""
+        chosen = bank.choose(self.bank.classes, self.bank.groups)
+        targets = mapping.random(chosen, n_clusters, self.mapping.seed if seed is None else seed)
+        return Motion(targets.astype(np.float64), self.law(), self.particle.hold_ms / 1000)
+
+
+def find(name: str) -> Path:
+    """The file of a preset: a path to a TOML file, or a shipped preset's name.
+
+    Raises UserError if there is none.
+    """
+    path = Path(name)
+    if path.suffix == ".toml" or path.is_file():
+        if not path.is_file():
+            raise UserError(f"{name}: no such preset file; check the path.")
+        return path
+    shipped = assets.preset_names()
+    if name not in shipped:
+        near = difflib.get_close_matches(name, shipped, 1, 0.5)
+        hint = f"did you mean {near[0]}? There are" if near else "there are"
+        raise UserError(f"no preset {name!r}; {hint} {', '.join(shipped)}, or give a .toml file.")
+    return assets.folder("presets") / f"{name}.toml"
+
+
+def load(path: Path) -> Preset:
+    """Read and check a preset file.
+
+    Raises UserError that names the file, the key and what is allowed.
+    """
+    try:
+        return Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} can't be read as text ({error}); check the file.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not valid TOML: {error}; mend that place.") from None
+    except ValidationError as error:
+        raise UserError(f"{path}: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    key = ".".join(place)
+    if first["type"] == "extra_forbidden":
+        table: type[BaseModel] = Preset
+        for part in place[:-1]:
+            table = table.model_fields[part].annotation  # type: ignore[assignment]
+        return f"unknown key {key!r}; allowed here are {', '.join(table.model_fields)}."
+    if first["type"] == "missing":
+        return f"the key {key!r} is missing; add it."
+    allowed = first["msg"].replace("Input should", "it must")
+    return f"{key} = {first['input']!r} won't do; {allowed}."
+
+
+def resolve(file: str, preset_path: Path) -> Path:
+    """The path of a model that a preset names: beside the preset, or a shipped one."""
+    beside = preset_path.parent / file
+    return beside if beside.is_file() else assets.model(file)
