@@ -17,13 +17,13 @@ SR = 44100
 
 def write_sound(path, samples, sr=SR, codec=None, layout="stereo"):
     """Write float samples [n, channels] with PyAV."""
-    samples = np.atleast_2d(np.asarray(samples, np.float32).T)
+    samples = np.asarray(samples, np.float32)
     suffix = Path(path).suffix
-    codec = codec or {".wav": "pcm_f32le", ".flac": "flac", ".ogg": "libvorbis", ".mp3": "libmp3lame", ".m4a": "aac", ".opus": "libopus"}[suffix]
+    codec = codec or {".wav": "pcm_f32le", ".flac": "flac", ".ogg": "libopus", ".mp3": "libmp3lame", ".m4a": "aac", ".opus": "libopus"}[suffix]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=sr, layout=layout)
         resampler = av.AudioResampler(stream.format.name, layout, sr, frame_size=stream.codec_context.frame_size or 0)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples).reshape(1, -1), format="flt", layout=layout)
         frame.sample_rate = sr
         for part in (frame, None):
             for piece in resampler.resample(part):

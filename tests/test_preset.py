@@ -41,7 +41,7 @@ def test_what_a_preset_says_is_done(tmp_path):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("title = ", ["not valid TOML", "line 1"]),
+        ("title = [1\nx", ["not valid TOML", "line 2"]),
         ("", ["'title'", "missing"]),
         ('title = "x"\ncolour = 1', ["'colour'", "bank", "particle"]),
         ('title = "x"\n[particle]\nbounc = 0.1', ["'particle.bounc'", "bounce", "response_ms"]),

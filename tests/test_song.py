@@ -1,7 +1,5 @@
 """Songs: what comes out of files, good and bad."""
 
-import subprocess
-
 import av
 import numpy as np
 import pytest
@@ -18,7 +16,7 @@ def read(path, **part):
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus"])
 def test_every_usual_format(tmp_path, melody, suffix):
-    sr = 48000 if suffix == ".opus" else SR
+    sr = 48000 if suffix in (".opus", ".ogg") else SR  # Opus knows no other
     path = write_sound(tmp_path / f"song{suffix}", melody, sr)
     samples, song = read(path)
     assert samples.shape[1] == 2 and samples.dtype == np.float32
@@ -64,9 +62,6 @@ def test_the_sound_of_a_video(tmp_path, song):
 
 def test_long_songs_stream(tmp_path):
     path = tmp_path / "long.flac"
-    subprocess.run(
-        ["python3", "-c", "pass"], check=True
-    )
     write_sound(path, np.zeros((120 * SR, 2), np.float32))
     longest = max(len(block) for block in Song(path))
     assert longest <= 2 * SR

@@ -143,24 +143,20 @@ class Song:
         self, resampler: av.AudioResampler, frame: av.AudioFrame | None
     ) -> Iterator[np.ndarray]:
         if frame is not None and frame.format.name.startswith(("flt", "dbl")):
-            frame = self._silence_not_numbers(frame)
+            self._silence_not_numbers(frame)
         for resampled in resampler.resample(frame):
             if resampled.samples:
                 yield np.ascontiguousarray(resampled.to_ndarray().T, np.float32)
 
-    def _silence_not_numbers(self, frame: av.AudioFrame) -> av.AudioFrame:
+    def _silence_not_numbers(self, frame: av.AudioFrame) -> None:
         """Before resampling, which would smear one bad sample over many."""
-        samples = frame.to_ndarray()
-        bad = ~np.isfinite(samples)
-        if not bad.any():
-            return frame
-        self._not_numbers += int(bad.sum())
-        samples[bad] = 0.0
-        clean = av.AudioFrame.from_ndarray(samples, frame.format.name, frame.layout.name)
-        clean.sample_rate = frame.sample_rate
-        clean.pts = frame.pts
-        clean.time_base = frame.time_base
-        return clean
+        dtype = np.float32 if frame.format.name.startswith("flt") else np.float64
+        for plane in frame.planes:
+            samples = np.frombuffer(plane, dtype)
+            bad = ~np.isfinite(samples)
+            if bad.any():
+                self._not_numbers += int(bad.sum())
+                plane.update(np.where(bad, 0, samples).astype(dtype).tobytes())
 
 
 def mono(stereo: np.ndarray) -> np.ndarray:

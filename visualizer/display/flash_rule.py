@@ -33,7 +33,11 @@ SUSTAINED_WINDOW = 5.0
 TOGETHER = 0.05
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
-XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
+XYZ = (
+    (0.4124564, 0.3575761, 0.1804375),
+    (0.2126729, 0.7151522, 0.0721750),
+    (0.0193339, 0.1191920, 0.9503041),
+)
 # Light that any screen reflects: keeps the chromaticity of black defined, and that of near-black calm.
 FLARE = 0.0005
 
@@ -81,9 +85,9 @@ class Grid:
         self.tile = max(1, min(self.block) // 8)
         self.tiles = tuple(math.ceil(n / self.tile) for n in self.shape)
         self.block_tiles = tuple(
-            min(t, math.ceil((b - 1) / self.tile) + 1) for b, t in zip(self.block, self.tiles)
+            min(t, math.ceil((b - 1) / self.tile) + 1) for b, t in zip(self.block, self.tiles, strict=True)
         )
-        self.positions = tuple(n - b + 1 for n, b in zip(self.shape, self.block))
+        self.positions = tuple(n - b + 1 for n, b in zip(self.shape, self.block, strict=True))
         self.linear = LINEAR.to(self.device)
         self.code = CODE.to(self.device)
         self.tile_cells = self.sum_tiles(torch.ones(self.shape, device=self.device))
@@ -129,7 +133,7 @@ class Grid:
         return sums.amax((-3, -2, -1)).view(tile_sums.shape[:-2]) / (self.block[0] * self.block[1])
 
     def fractions(self, cells: torch.Tensor) -> torch.Tensor:
-        """[..., rows, columns] bool to the part of each block that is set, [..., block rows, block columns]."""
+        """[..., rows, columns] bool to the part of each block that is set, one value per block position."""
         bh, bw = self.block
         sums = F.pad(cells.cumsum(-2, dtype=torch.int32).cumsum(-1, dtype=torch.int32), (1, 0, 1, 0))
         down = sums[..., bh:, :] - sums[..., :-bh, :]
