@@ -13,17 +13,31 @@ import numpy as np
 import pytest
 
 SR = 44100
+# For subprocesses: the checkout's package, installed or not.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
 
 
 def write_sound(path, samples, sr=SR, codec=None, layout="stereo"):
     """Write float samples [n, channels] with PyAV."""
     samples = np.asarray(samples, np.float32)
     suffix = Path(path).suffix
-    codec = codec or {".wav": "pcm_f32le", ".flac": "flac", ".ogg": "libopus", ".mp3": "libmp3lame", ".m4a": "aac", ".opus": "libopus"}[suffix]
+    codec = (
+        codec
+        or {
+            ".wav": "pcm_f32le",
+            ".flac": "flac",
+            ".ogg": "libopus",
+            ".mp3": "libmp3lame",
+            ".m4a": "aac",
+            ".opus": "libopus",
+        }[suffix]
+    )
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=sr, layout=layout)
-        resampler = av.AudioResampler(stream.format.name, layout, sr, frame_size=stream.codec_context.frame_size or 0)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples).reshape(1, -1), format="flt", layout=layout)
+        resampler = av.AudioResampler(
+            stream.format.name, layout, sr, frame_size=stream.codec_context.frame_size or 0
+        )
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout=layout)
         frame.sample_rate = sr
         for part in (frame, None):
             for piece in resampler.resample(part):
@@ -55,7 +69,8 @@ def visualizer():
 
     def run(*arguments, cwd=None, **extra):
         command = [sys.executable, "-m", "visualizer", *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, **extra)
+        return subprocess.run(
+            command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, **extra
+        )
 
     return run

@@ -1,15 +1,15 @@
 """The command line as a person meets it: help, and what happens with bad input."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
+import wave
 
 import av
 import numpy as np
 import pytest
-from conftest import SR, write_sound
+from conftest import ENVIRONMENT, SR, write_sound
 
 SMALL = ("--size", "128x72", "--fps", "10")
 
@@ -61,7 +61,8 @@ def bad_songs(folder, melody):
     (folder / "empty.wav").write_bytes(b"")
     (folder / "folder.wav").mkdir()
     write_sound(folder / "one_sample.wav", melody[:1])
-    write_sound(folder / "no_samples.wav", melody[:0])
+    with wave.open(str(folder / "no_samples.wav"), "wb") as empty:
+        empty.setparams((1, 2, SR, 0, "NONE", None))
     with av.open(str(folder / "mute.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=10)
         stream.width = stream.height = 64
@@ -144,7 +145,9 @@ def test_bad_options(visualizer, tmp_path, song, options, words):
 
 def test_a_codebook_that_is_none(visualizer, tmp_path, song):
     (tmp_path / "notes.safetensors").write_text("hello")
-    result = visualizer("render", song, "-o", "clip.mp4", "--codebook", "notes.safetensors", *SMALL, cwd=tmp_path)
+    result = visualizer(
+        "render", song, "-o", "clip.mp4", "--codebook", "notes.safetensors", *SMALL, cwd=tmp_path
+    )
     assert_one_sentence(result, "notes.safetensors", "can't be read as a codebook")
 
 
@@ -173,7 +176,14 @@ def test_a_full_disk(tmp_path, song):
         f"sys.argv = ['visualizer', 'render', {str(song)!r}, '-o', 'clip.mp4', '--size', '256x256'];"
         "from visualizer.cli import main; main()"
     )
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert_one_sentence(result, "clip.mp4", "disk is full")
     assert nothing_left(tmp_path)
 
@@ -181,7 +191,7 @@ def test_a_full_disk(tmp_path, song):
 def test_ctrl_c_leaves_a_playable_file(tmp_path, melody):
     long = write_sound(tmp_path / "long.wav", np.tile(melody, (60, 1)))
     command = [sys.executable, "-m", "visualizer", "render", long, "-o", "clip.mp4", "--size", "640x360"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     part = tmp_path / ".clip.mp4.part"
     deadline = time.monotonic() + 120
     while not (part.exists() and part.stat().st_size > 50_000):
@@ -203,7 +213,16 @@ def test_fit_and_use_a_codebook(visualizer, tmp_path):
     result = visualizer("fit", "tune.wav", "-o", "my.safetensors", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     result = visualizer(
-        "render", "tune.wav", "-o", "clip.mp4", "--codebook", "my.safetensors", "--duration", "1", *SMALL, cwd=tmp_path
+        "render",
+        "tune.wav",
+        "-o",
+        "clip.mp4",
+        "--codebook",
+        "my.safetensors",
+        "--duration",
+        "1",
+        *SMALL,
+        cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
 

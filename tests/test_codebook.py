@@ -59,7 +59,11 @@ def test_predict_allocates_nothing_and_takes_microseconds(windows, shipped):
     before = tracemalloc.take_snapshot()
     for w in windows[:200]:
         shipped.predict(w)
-    grown = sum(s.size_diff for s in tracemalloc.take_snapshot().compare_to(before, "filename") if "codebook" in str(s.traceback))
+    grown = sum(
+        s.size_diff
+        for s in tracemalloc.take_snapshot().compare_to(before, "filename")
+        if "codebook" in str(s.traceback)
+    )
     tracemalloc.stop()
     assert grown < 500
     window = windows[0]

@@ -72,7 +72,9 @@ def test_the_picture_moves_with_the_click(tmp_path, painter, fps):
     (tmp_path / "quick.toml").write_text(
         'title = "Quick"\n[particle]\nresponse_ms = 120\nbounce = 0\nhold_ms = 300\n'
     )
-    render(Song(tmp_path / "clicks.wav"), tmp_path / "clip.mp4", painter, str(tmp_path / "quick.toml"), fps=fps)
+    render(
+        Song(tmp_path / "clicks.wav"), tmp_path / "clip.mp4", painter, str(tmp_path / "quick.toml"), fps=fps
+    )
 
     frames, times = decode(tmp_path / "clip.mp4")
     with av.open(str(tmp_path / "clip.mp4")) as container:

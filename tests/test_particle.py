@@ -82,7 +82,7 @@ def test_what_is_shown_stays_on_the_shell():
     targets *= np.linspace(50, 70, 8)[:, None] / np.linalg.norm(targets, axis=1, keepdims=True)
     particle = Particle(Spring(1.0, 0.0), targets[0])
     free = []
-    for i in range(200):
+    for _ in range(200):
         particle.aim(targets[rng.integers(8)])
         particle.step(0.06)
         assert 50 <= np.linalg.norm(particle.code()) <= 70

@@ -37,7 +37,9 @@ def test_a_part(song, melody):
 def test_telephone_and_studio_rates(tmp_path):
     rng = np.random.default_rng(0)
     for sr, layout, channels in ((8000, "mono", 1), (192000, "7.1", 8)):
-        path = write_sound(tmp_path / f"{sr}.wav", 0.1 * rng.standard_normal((sr, channels)), sr, layout=layout)
+        path = write_sound(
+            tmp_path / f"{sr}.wav", 0.1 * rng.standard_normal((sr, channels)), sr, layout=layout
+        )
         samples, song = read(path)
         assert len(samples) == pytest.approx(SR, abs=64) and not song.damage
         assert np.isfinite(samples).all() and samples.std() > 0.01

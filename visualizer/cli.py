@@ -95,17 +95,30 @@ def rendering_options(command):
     """The options that every rendering command has."""
     for option in reversed(
         [
-            click.option("--preset", default="garden", metavar="NAME", help="A shipped preset's name, or a .toml file."),
-            click.option("--size", type=Size(), default="1280x720", help="Frame size in pixels, even numbers."),
+            click.option(
+                "--preset", default="garden", metavar="NAME", help="A shipped preset's name, or a .toml file."
+            ),
+            click.option(
+                "--size", type=Size(), default="1280x720", help="Frame size in pixels, even numbers."
+            ),
             click.option("--fps", type=FrameRate(), default="30", help="Frames per second, 1 to 240."),
-            click.option("--seed", type=click.IntRange(0), help="Deal other vectors to the sounds.  [default: the preset's]"),
+            click.option(
+                "--seed",
+                type=click.IntRange(0),
+                help="Deal other vectors to the sounds.  [default: the preset's]",
+            ),
             click.option(
                 "--codebook",
                 type=click.Path(path_type=Path),
                 metavar="FILE",
                 help="A codebook made by `visualizer fit`.  [default: the preset's]",
             ),
-            click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."),
+            click.option(
+                "--device",
+                type=click.Choice(["auto", "cpu", "cuda"]),
+                default="auto",
+                help="Where the network runs.",
+            ),
             click.option("--verbose", is_flag=True, help="Tell where the time went."),
         ]
     ):
@@ -115,9 +128,23 @@ def rendering_options(command):
 
 @main.command(short_help="Make a music video from a song.")
 @click.argument("song", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE.mp4", help="The video to write.")
-@click.option("--start", type=click.FloatRange(0), default=0.0, metavar="S", help="Begin at this second of the song.")
-@click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="S", help="Stop after so many seconds.  [default: the whole song]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.mp4",
+    help="The video to write.",
+)
+@click.option(
+    "--start", type=click.FloatRange(0), default=0.0, metavar="S", help="Begin at this second of the song."
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="Stop after so many seconds.  [default: the whole song]",
+)
 @rendering_options
 def render(song: Path, output: Path, start: float, duration: float | None, **options) -> None:
     """Make a music video from SONG, any file with sound that FFmpeg can read.
@@ -139,7 +166,14 @@ def render(song: Path, output: Path, start: float, duration: float | None, **opt
 
 
 @main.command(short_help="Make a video of the built-in tune.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default="demo.mp4", metavar="FILE.mp4", help="The video to write.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="demo.mp4",
+    metavar="FILE.mp4",
+    help="The video to write.",
+)
 @rendering_options
 def demo(output: Path, **options) -> None:
     """Render the built-in demo tune with the shipped networks: nothing else is needed.
@@ -155,7 +189,9 @@ def demo(output: Path, **options) -> None:
     _render(Recording("the demo tune", demo_tune()), output, **options)
 
 
-def _render(song: Song | Recording, output: Path, preset: str, size, fps, seed, codebook, device, verbose) -> None:
+def _render(
+    song: Song | Recording, output: Path, preset: str, size, fps, seed, codebook, device, verbose
+) -> None:
     from visualizer import assets, offline
     from visualizer.display.video import check_size
     from visualizer.neural.generator import Generator
@@ -180,7 +216,14 @@ def _render(song: Song | Recording, output: Path, preset: str, size, fps, seed, 
 
 @main.command(short_help="Learn the sounds of your own music.")
 @click.argument("songs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SONG...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE.safetensors", help="The codebook to write.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.safetensors",
+    help="The codebook to write.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the k-means.")
 def fit(songs: tuple[Path, ...], output: Path, seed: int) -> None:
     """Fit a codebook, the 100 names of sounds, on your own SONGs.
@@ -202,9 +245,22 @@ def fit(songs: tuple[Path, ...], output: Path, seed: int) -> None:
 
 @main.command(short_help="Train a generator on your own pictures.")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FOLDER...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE.safetensors", help="The generator to write.")
-@click.option("--steps", type=click.IntRange(1), help="Stop after so many steps in all.  [default: until Ctrl-C]")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop after so many minutes.  [default: until Ctrl-C]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.safetensors",
+    help="The generator to write.",
+)
+@click.option(
+    "--steps", type=click.IntRange(1), help="Stop after so many steps in all.  [default: until Ctrl-C]"
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Stop after so many minutes.  [default: until Ctrl-C]",
+)
 @click.option("--batch-size", type=click.IntRange(4), default=16, help="Pictures a step.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of weights and order.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside the output.")
@@ -233,11 +289,33 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, devic
 
 
 @main.command(short_help="Find new vectors worth seeing.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE.safetensors", help="The bank to write.")
-@click.option("--classes", metavar="NAMES", help="Comma-separated ImageNet classes, each dreamt equally often.  [default: all]")
-@click.option("--from", "photos", type=click.Path(path_type=Path), metavar="FOLDER", help="Start from photos of a folder.  [default: from random codes]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.safetensors",
+    help="The bank to write.",
+)
+@click.option(
+    "--classes",
+    metavar="NAMES",
+    help="Comma-separated ImageNet classes, each dreamt equally often.  [default: all]",
+)
+@click.option(
+    "--from",
+    "photos",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Start from photos of a folder.  [default: from random codes]",
+)
 @click.option("--count", type=click.IntRange(1), default=200, help="Number of climbs.")
-@click.option("--stop-at", type=click.FloatRange(0.001, 0.999), default=0.3, help="Class probability at which a climb ends: low is abstract.")
+@click.option(
+    "--stop-at",
+    type=click.FloatRange(0.001, 0.999),
+    default=0.3,
+    help="Class probability at which a climb ends: low is abstract.",
+)
 @click.option("--steps", type=click.IntRange(1), default=80, help="Most steps of one climb.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of starts and jitter.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to dream.")

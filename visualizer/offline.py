@@ -50,7 +50,9 @@ class Report:
 
     def timings(self) -> str:
         """One line for each stage: seconds, and seconds per second of video."""
-        lines = [f"{name:>24} {s:7.2f} s  {s / self.seconds:6.1%} of real time" for name, s in self.took.items()]
+        lines = [
+            f"{name:>24} {s:7.2f} s  {s / self.seconds:6.1%} of real time" for name, s in self.took.items()
+        ]
         return "\n".join(lines)
 
 

@@ -27,7 +27,7 @@ def load(path: Path | str, kind: str) -> tuple[dict[str, torch.Tensor], dict[str
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
     except (SafetensorError, OSError) as error:
         raise UserError(
             f"{path} can't be read as a {kind} ({error}); "

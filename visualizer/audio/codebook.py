@@ -56,7 +56,7 @@ class Codebook:
         n_clusters: int = N_CLUSTERS,
         windows_per_piece: int = 4000,
         seed: int = 0,
-    ) -> "Codebook":
+    ) -> Codebook:
         """k-means (Lloyd 1982, k-means++ seeding) over the windows of several pieces of music.
 
         pieces: one array [n_windows, n_bands] for each; long ones are thinned so that each piece
@@ -72,8 +72,7 @@ class Codebook:
             heard = len(windows) * settings.hop_s
             needed = 10 * n_clusters * settings.hop_s
             raise UserError(
-                f"only {heard:.1f} s of sound to fit on, at least {needed:.0f} s are needed; "
-                f"add more songs."
+                f"only {heard:.1f} s of sound to fit on, at least {needed:.0f} s are needed; add more songs."
             )
         model = KMeans(n_clusters, n_init=2, random_state=seed).fit(windows)
         return cls(model.cluster_centers_, settings, songs)
@@ -81,10 +80,12 @@ class Codebook:
     def save(self, path: Path | str) -> None:
         """Write a safetensors file. Raises UserError if it can't be written."""
         metadata = {"settings": json.dumps(asdict(self.settings)), "songs": "\n".join(self.songs)}
-        weights.save(path, "codebook", {"centroids": torch.from_numpy(self.centroids).float()}, metadata, half=False)
+        weights.save(
+            path, "codebook", {"centroids": torch.from_numpy(self.centroids).float()}, metadata, half=False
+        )
 
     @classmethod
-    def load(cls, path: Path | str) -> "Codebook":
+    def load(cls, path: Path | str) -> Codebook:
         """Read a file written by `save`. Raises UserError if it isn't one."""
         tensors, metadata = weights.load(path, "codebook")
         settings = SpectrumSettings(**json.loads(metadata["settings"]))

@@ -139,9 +139,7 @@ class Song:
         if broken:
             self.damage.append(f"{broken} of its packets are broken and were left out")
 
-    def _resample(
-        self, resampler: av.AudioResampler, frame: av.AudioFrame | None
-    ) -> Iterator[np.ndarray]:
+    def _resample(self, resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
         if frame is not None and frame.format.name.startswith(("flt", "dbl")):
             self._silence_not_numbers(frame)
         for resampled in resampler.resample(frame):

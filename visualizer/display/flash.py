@@ -16,7 +16,6 @@ import math
 import torch
 import torch.nn.functional as F
 
-from visualizer.display import flash_rule as rule
 from visualizer.display.flash_rule import Grid
 from visualizer.display.flash_transitions import DOWN, UP
 from visualizer.display.flash_watch import Look, Watch
@@ -191,21 +190,152 @@ class FlashLimiter:
         self, linear: torch.Tensor, seen: Look, cap: torch.Tensor, hostile: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, Look]:
         """(weights [rows, columns], the blend on the grid, what showing it does): the rule holds."""
-        tiles, scale, stopped = cap, 1.0, None
-        for attempt in range(4):
-            if attempt or bool((cap == 1).all()):
-                candidate = seen
-            else:
-                candidate = None
-            if candidate is None or not candidate.ok or bool(hostile.any()):
-                tiles = torch.minimum(tiles, self._room(linear, seen, candidate, hostile))
-            if stopped is not None:
-                tiles = tiles.masked_fill(stopped, 0)
-            alpha = self._spread(tiles) * scale
+        tiles, bad = cap, torch.zeros_like(hostile)
+        fail = seen
+        for _ in range(3):
+            tiles = torch.minimum(tiles, self._room(linear, seen, fail, hostile))
+            alpha = self._spread(tiles)
             light = torch.lerp(self._last, linear, alpha)
             candidate = self._watch.look(light)
             if candidate.ok:
                 return alpha, light, candidate
-            stopped = self._watch.bad_tiles(candidate)
+            fail, failed = candidate, self._watch.bad_tiles(candidate)
+            tiles = tiles.masked_fill(bad & failed, 0)
+            bad |= failed
         alpha = torch.zeros_like(alpha)
         return alpha, self._last, self._watch.look(self._last)
+
+    def _room(self, linear: torch.Tensor, seen: Look, fail: Look, hostile: torch.Tensor) -> torch.Tensor:
+        """The most weight by tile that keeps blocked cells from making a transition.
+
+        seen: what the whole new frame would do; fail: what broke the rule. Cells are blocked where
+        they, or the block around them, are over the limit, and in hostile tiles after one transition.
+        """
+        grid, watch = self._grid, self._watch
+        room = torch.ones(grid.tiles, device=grid.device)
+        hostile_cells = hostile.view(-1)[grid.tile_of] if bool(hostile.any()) else None
+        reaches, where = [], []
+        for kind, made, failed, reach in zip(
+            watch.kinds, seen.kinds, fail.kinds, (self._luminance_reach, self._red_reach), strict=True
+        ):
+            if made.moved is None:
+                continue
+            blocked = torch.zeros_like(made.moved[-1])
+            if failed.bad_blocks is not None:
+                tiles = kind.tiles_over(failed.bad_blocks, None)
+                blocked |= tiles.view(-1)[grid.tile_of] & made.over.any(0)
+            if failed.bad_events is not None:
+                blocked |= kind.tiles_over(None, failed.bad_events).view(-1)[grid.tile_of]
+            if hostile_cells is not None:
+                blocked |= hostile_cells & (kind.cells.count[-1] >= 1)
+            cells = (blocked & made.moved[-1]).view(-1).nonzero()[:, 0]
+            if len(cells):
+                where.append(cells)
+                reaches.append(reach(linear, made.moves[:, -1].reshape(2, -1)[:, cells], cells))
+        if where:
+            room = self._quantile(torch.cat(reaches), torch.cat(where))
+        general = fail.kinds[0]
+        if general.bad_events is not None and bool(general.bad_events[:, -1].any()):
+            room = torch.minimum(room.min(), self._mean_reach(linear)).expand(grid.tiles)
+        return room
+
+    def _quantile(self, reaches: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+        """By tile, the weight that takes no more than TILE_AREA of its cells as far as they reach."""
+        grid = self._grid
+        # Fine steps near 0, where a strong flash has to be held.
+        level = (reaches.clamp(0, 1).sqrt() * (LEVELS - 1)).int()
+        index = grid.tile_of.view(-1)[cells] * LEVELS + level
+        tiles = grid.tiles[0] * grid.tiles[1]
+        counts = torch.bincount(index, minlength=tiles * LEVELS).view(tiles, LEVELS).cumsum(1)
+        allowed = (TILE_AREA * grid.tile_cells).view(-1, 1)
+        free = (counts <= allowed).sum(1).float()
+        room = (free / (LEVELS - 1)).square().masked_fill(free == LEVELS, 1)
+        return room.view(grid.tiles)
+
+    def _luminance_reach(
+        self, linear: torch.Tensor, moves: torch.Tensor, cells: torch.Tensor
+    ) -> torch.Tensor:
+        """The weight at which each of the cells makes its transition; moves [up/down, cells]."""
+        tracker, measure = self._watch.luminance, self._watch.relative_luminance
+        begin, end = measure(self._last).view(-1)[cells], measure(linear).view(-1)[cells]
+        step = tracker.step[-1].item() - ROUNDING
+        low, high = tracker.low[-1].view(-1)[cells], tracker.high[-1].view(-1)[cells]
+        target = torch.where(moves[UP], low + step, high - step)
+        change = end - begin
+        reach = (target - begin) / torch.where(change == 0, 1e-9, change)
+        return torch.where(moves.any(0), reach, 1)
+
+    def _mean_reach(self, linear: torch.Tensor) -> torch.Tensor:
+        """The weight at which the mean luminance of the picture makes a transition."""
+        tracker, measure = self._watch.mean, self._watch.relative_luminance
+        begin, end = measure(self._last).mean(), measure(linear).mean()
+        step = tracker.step[-1].item() - ROUNDING
+        target = tracker.low[-1, 0, 0] + step if bool(end > begin) else tracker.high[-1, 0, 0] - step
+        return ((target - begin) / (end - begin)).nan_to_num(1).clamp(0, 1)
+
+    def _red_reach(self, linear: torch.Tensor, moves: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+        """The weight at which each of the cells turns, or leaves, saturated red; moves [up/down, cells]."""
+        tracker = self._watch.red
+        begin, end = self._last.view(3, -1)[:, cells], linear.view(3, -1)[:, cells]
+        share = tracker.share_rows[-1]
+        flare = tracker.share_flare[-1].item() + ROUNDING / 6
+        share_begin, share_end = share @ begin + flare, share @ end + flare
+        to_red = -share_begin / (share_end - share_begin).clamp(min=1e-9)
+        if tracker.box is None:
+            return to_red
+        # A mixture of two lights lies on the line between them in u'v', at a part set by their weights.
+        u0, v0 = tracker.chromaticity(begin)
+        u1, v1 = tracker.chromaticity(end)
+        box = tracker.box[:, -1].reshape(4, -1)[:, cells]
+        corner_u = torch.where(u1 - box[0] > box[1] - u1, box[0], box[1])
+        corner_v = torch.where(v1 - box[2] > box[3] - v1, box[2], box[3])
+        du, dv, eu, ev = u1 - u0, v1 - v0, u0 - corner_u, v0 - corner_v
+        step = 0.95 * tracker.step[-1].item()
+        a, b, c = du * du + dv * dv, eu * du + ev * dv, eu * eu + ev * ev - step * step
+        part = ((b * b - a * c).clamp(min=0).sqrt() - b) / a.clamp(min=1e-9)
+        part = part.clamp(0, 1)
+        w0, w1 = tracker.weight(begin), tracker.weight(end)
+        from_red = part * w0 / (part * w0 + (1 - part) * w1)
+        return torch.where(moves[DOWN], from_red, to_red)
+
+    # --- the weights as a picture ----------------------------------------------------------------
+
+    def _spread(self, tiles: torch.Tensor) -> torch.Tensor:
+        """Weights by tile to smooth ones by cell, nowhere above those of the cell's own tile."""
+        grid = self._grid
+        lowest = tiles.min()
+        if bool(lowest == tiles.max()):
+            return lowest.expand(grid.shape)
+        padded = F.pad(-tiles[None, None], (1, 1, 1, 1), mode="replicate")
+        least = -F.max_pool2d(padded, 3, stride=1)
+        full = tuple(n * grid.tile for n in grid.tiles)
+        cells = F.interpolate(least, size=full, mode="bilinear", align_corners=False)
+        cells = cells[0, 0, : grid.shape[0], : grid.shape[1]]
+        return cells.masked_fill(cells > 0.999, 1).contiguous()
+
+    def _blend(self, frame: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
+        """The last frame shown, moved towards `frame` by alpha, [h, w, 3] uint8."""
+        grid = self._grid
+        if self._light is None:
+            self._light = grid.to_linear(self._shown)
+        height, width = grid.size
+        if bool(alpha.min() == alpha.max()):
+            weights = alpha[:1, :1].expand(height, width)
+        elif grid.factor == 1:
+            weights = alpha
+        else:
+            inner = tuple(n * grid.factor for n in grid.shape)
+            weights = F.interpolate(alpha[None, None], size=inner, mode="bilinear", align_corners=False)
+            edge = (0, width - inner[1], 0, height - inner[0])
+            weights = F.pad(weights, edge, mode="replicate")[0, 0]
+        shown = torch.empty_like(frame)
+        for top in range(0, height, 60):
+            rows = slice(top, min(height, top + 60))
+            self._light[rows].lerp_(grid.to_linear(frame[rows]), weights[rows, :, None])
+            shown[rows] = grid.to_code(self._light[rows])
+        return shown
+
+
+def _check_time(dt: float) -> None:
+    if not (math.isfinite(dt) and dt >= 0):
+        raise ValueError(f"dt is {dt}; it is the time in seconds since the last frame, 0 or more")

@@ -81,6 +81,10 @@ class RedTracker:
         uv = rows[:2] / rows[2]
         return uv[0].view(linear.shape[1:]), uv[1].view(linear.shape[1:])
 
+    def weight(self, linear: torch.Tensor) -> torch.Tensor:
+        """X + 15Y + 3Z of linear RGB [3, n]: with how much weight a light counts in a mixture's u'v'."""
+        return self.chroma_rows[2] @ (linear + rule.FLARE)
+
     def far(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """Whether (u, v) is further than RED_STEP from a red that the cell has been."""
         du = torch.maximum(u - self.box[0], self.box[1] - u)

@@ -41,7 +41,7 @@ class Counts:
     def advance(self, now: float) -> None:
         """Forget what is too long ago."""
         while self._marks and self._marks[0][0] <= now - rule.WINDOW + CLOCK_SLACK:
-            self.count -= self._marks.popleft()[1]
+            self.count -= self._marks.popleft()[1].view(torch.uint8)
         while self._bins and self._bins[0][1] <= now - rule.SUSTAINED_WINDOW:
             self.busy_time -= self._bins.popleft()[2]
         if not self._bins:
@@ -66,7 +66,16 @@ class Counts:
                 over = more if over is None else over | more
         return over
 
+    def over_now(self) -> torch.Tensor | None:
+        """Who is over the limit of a second, or tired and still at it; None if nobody can be."""
+        over = self.count > rule.MAX_TRANSITIONS if len(self._marks) > rule.MAX_TRANSITIONS else None
+        if self.busy_time is not None:
+            tired = (self.busy_time >= TIRED) & (self.count >= rule.SUSTAINED_TRANSITIONS)
+            over = tired if over is None else over | tired
+        return over
+
     def add(self, now: float, dt: float, moves: torch.Tensor | None) -> None:
+        """The moves that were made at time `now`, None for none; dt since the last ones."""
         if moves is not None:
             tired = self.tired(dt)
             if tired is not None:
@@ -225,6 +234,27 @@ class Flashes:
             self.last = torch.where(seen.opposed, bits, self.last)
             self.last_time.masked_fill_(seen.fired, now)
 
+    def tiles_over(self, cells: torch.Tensor | None, events: torch.Tensor | None) -> torch.Tensor:
+        """Tiles touched by the blocks that these (any level) or these events are in, bool."""
+        blocks = torch.zeros(self.grid.positions, dtype=torch.bool, device=self.grid.device)
+        if cells is not None:
+            blocks |= cells.any(0)
+        if events is not None:
+            events = events.any(0)
+            if bool(events[-2:].any()):
+                return torch.ones(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
+            blocks |= events[:-2].view(self.grid.positions)
+        return self.grid.tiles_under(blocks)
+
+    def restless(self, part: float) -> torch.Tensor | None:
+        """Tiles of which more than `part`, or a block on them, is over a limit now; None if there are none."""
+        cells, events = self.cells.over_now(), self.events.over_now()
+        tiles = None if events is None else self.tiles_over(None, events)
+        if cells is not None:
+            many = self.grid.sum_tiles(cells[-1]) > part * self.grid.tile_cells
+            tiles = many if tiles is None else tiles | many
+        return tiles
+
     def worst(self) -> dict[str, float]:
         """Part of the worst block that is over each limit now: {"limit": .., "sustained": ..}, 0 if none."""
         result = {"limit": 0.0, "sustained": 0.0}
@@ -241,9 +271,7 @@ class Flashes:
         other.grid, other.blocks, other.area = self.grid, self.blocks, self.area[one]
         other.cells, other.events = self.cells.fork(level), self.events.fork(level)
         other.last, other.last_time = self.last[one].clone(), self.last_time[:, one].clone()
-        other.recent = deque(
-            _Recent(r.time, r.moves[:, one], r.tile_sums[:, one], None) for r in self.recent
-        )
+        other.recent = deque(_Recent(r.time, r.moves[:, one], r.tile_sums[:, one], None) for r in self.recent)
         return other
 
 
@@ -313,6 +341,27 @@ class Watch:
         self.red.accept(*seen.red)
         for kind, kind_seen in zip(self.kinds, seen.kinds, strict=True):
             kind.accept(kind_seen, self.now, self.dt)
+
+    def bad_tiles(self, seen: Look) -> torch.Tensor:
+        """Tiles in the blocks where the rule would not hold, bool."""
+        tiles = torch.zeros(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
+        for kind, kind_seen in zip(self.kinds, seen.kinds, strict=True):
+            if not kind_seen.ok:
+                tiles |= kind.tiles_over(kind_seen.bad_blocks, kind_seen.bad_events)
+        return tiles
+
+    def flashes(self) -> float:
+        """The most flashes, of either kind, that any block made as a whole in the last second."""
+        return max(int(kind.events.count[0].max()) for kind in self.kinds) / 2
+
+    def restless_tiles(self, part: float) -> torch.Tensor:
+        """Tiles of which more than `part`, or a block on them, is over a limit now, bool."""
+        tiles = torch.zeros(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
+        for kind in self.kinds:
+            more = kind.restless(part)
+            if more is not None:
+                tiles |= more
+        return tiles
 
     def fork(self, level: int) -> Watch:
         """An independent copy of one level, with the same past."""

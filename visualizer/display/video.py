@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import queue
@@ -141,7 +142,7 @@ class VideoWriter:
         self.n_frames += 1
         self._container.mux(self._video.encode(frame))
 
-    def __enter__(self) -> "VideoWriter":
+    def __enter__(self) -> VideoWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -162,8 +163,6 @@ class VideoWriter:
             raise self._unwritable(failure) from None
 
     def _discard(self) -> None:
-        try:
+        with contextlib.suppress(OSError, av.FFmpegError):
             self._container.close()
-        except (OSError, av.FFmpegError):
-            pass
         self._part.unlink(missing_ok=True)

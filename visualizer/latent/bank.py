@@ -34,12 +34,14 @@ class Bank:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def take(self, index: Sequence[int] | np.ndarray) -> "Bank":
+    def take(self, index: Sequence[int] | np.ndarray) -> Bank:
         """The vectors of these positions."""
         labels = tuple(self.labels[i] for i in index)
-        return Bank(self.codes[index], self.classes[index], labels, self.probability[index], self.steps[index])
+        return Bank(
+            self.codes[index], self.classes[index], labels, self.probability[index], self.steps[index]
+        )
 
-    def choose(self, classes: Sequence[str] = (), groups: Sequence[str] = ()) -> "Bank":
+    def choose(self, classes: Sequence[str] = (), groups: Sequence[str] = ()) -> Bank:
         """Only the vectors of these classes and groups together; all of them if none are named.
 
         Raises UserError for a class or group that the bank does not hold.
@@ -52,7 +54,9 @@ class Bank:
             if name not in held:
                 _unknown("class", name, held)
         index = [
-            i for i, (c, label) in enumerate(zip(self.classes, self.labels)) if c in wanted or label in classes
+            i
+            for i, (c, label) in enumerate(zip(self.classes, self.labels))
+            if c in wanted or label in classes
         ]
         if not index:
             raise UserError(f"the bank holds nothing of the groups {', '.join(groups)}; name others.")
@@ -67,7 +71,7 @@ class Bank:
         weights.save(path, "bank", tensors, {**(metadata or {}), "labels": "\n".join(self.labels)})
 
     @classmethod
-    def load(cls, path: Path | str) -> "Bank":
+    def load(cls, path: Path | str) -> Bank:
         """Read a file written by `save`. Raises UserError if it isn't one."""
         tensors, metadata = weights.load(path, "bank")
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}

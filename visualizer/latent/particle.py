@@ -138,9 +138,7 @@ class Particle:
 
     def step(self, dt: float) -> None:
         """Move on by dt seconds."""
-        self._position, self._velocity = self.law.step(
-            self._position, self._velocity, self._target, dt
-        )
+        self._position, self._velocity = self.law.step(self._position, self._velocity, self._target, dt)
 
     def code(self, ahead: float = 0.0) -> np.ndarray:
         """[d] float32: where it is, or will be in `ahead` seconds if the target stays, on the shell."""

@@ -23,7 +23,7 @@ class Classifier(nn.Module):
         self.labels = labels
 
     @classmethod
-    def load(cls, path: Path | str) -> "Classifier":
+    def load(cls, path: Path | str) -> Classifier:
         """Read a classifier file. Raises UserError if it isn't one."""
         tensors, metadata = weights.load(path, "classifier")
         net = EfficientNetLite(metadata["variant"])

@@ -160,7 +160,13 @@ class Dreamer:
                     batch = slice(i, i + BATCH_SIZE)
                     aims = stop_at[batch]
                     done = climb(
-                        self.generator, self.classifier, starts[batch], classes[batch], aims, max_steps, seed + i
+                        self.generator,
+                        self.classifier,
+                        starts[batch],
+                        classes[batch],
+                        aims,
+                        max_steps,
+                        seed + i,
                     )
                     collection.add(done, classes[batch], 0.1 * aims)
                     progress_bar.update(len(aims))
@@ -169,5 +175,7 @@ class Dreamer:
                 if not collection.codes:
                     raise
         if not collection.codes:
-            raise UserError("no climb arrived anywhere; try other classes, more --steps or a lower --stop-at.")
+            raise UserError(
+                "no climb arrived anywhere; try other classes, more --steps or a lower --stop-at."
+            )
         return collection.bank()

@@ -29,13 +29,13 @@ class Encoder(nn.Module):
         self.register_buffer("whiten", whiten)
 
     @classmethod
-    def load(cls, path: Path | str, classifier: Classifier) -> "Encoder":
+    def load(cls, path: Path | str, classifier: Classifier) -> Encoder:
         """Read the whitening from a generator file. Raises UserError if it isn't one."""
         tensors, _ = weights.load(path, "generator")
         return cls(classifier, **strip_prefix(tensors, "encoder."))
 
     @classmethod
-    def fit(cls, classifier: Classifier, pooled: torch.Tensor) -> "Encoder":
+    def fit(cls, classifier: Classifier, pooled: torch.Tensor) -> Encoder:
         """Whitening from pooled features [n, 320, 4, 4] of many photos."""
         rows = pooled.double().permute(0, 2, 3, 1).reshape(-1, pooled.shape[1])
         mean = rows.mean(0)

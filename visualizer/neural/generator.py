@@ -6,6 +6,7 @@ a 4×4 map of 256 channels, grown by five upsampling blocks, each steered by the
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -52,7 +53,7 @@ class Generator(nn.Module):
         super().__init__()
         self.style = nn.Linear(CODE_DIM, STYLE_DIM)
         sizes = (CODE_CHANNELS, *CHANNELS)
-        self.blocks = nn.ModuleList(UpBlock(i, o) for i, o in zip(sizes[:-1], sizes[1:]))
+        self.blocks = nn.ModuleList(UpBlock(i, o) for i, o in pairwise(sizes))
         self.to_rgb = nn.Conv2d(CHANNELS[-1], 3 * 4, 3, padding=1)
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
@@ -64,7 +65,7 @@ class Generator(nn.Module):
         return torch.sigmoid(F.pixel_shuffle(self.to_rgb(x), 2))
 
     @classmethod
-    def load(cls, path: Path | str) -> "Generator":
+    def load(cls, path: Path | str) -> Generator:
         """Read a generator file. Raises UserError if it isn't one."""
         tensors, _ = weights.load(path, "generator")
         generator = cls()

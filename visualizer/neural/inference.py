@@ -17,7 +17,9 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("no CUDA device was found; use --device cpu, or install an NVIDIA driver and a CUDA build of torch.")
+        raise UserError(
+            "no CUDA device was found; use --device cpu, or install NVIDIA's driver and a CUDA build of torch."
+        )
     return torch.device(name)
 
 

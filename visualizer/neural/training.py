@@ -71,7 +71,9 @@ def pixel_distance(made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
 class Trainer:
     """The networks, their optimisers and one `step`."""
 
-    def __init__(self, classifier: Classifier, pictures: Pictures, batch_size: int, seed: int, device: torch.device):
+    def __init__(
+        self, classifier: Classifier, pictures: Pictures, batch_size: int, seed: int, device: torch.device
+    ):
         torch.manual_seed(seed)
         self.rng = np.random.default_rng(seed)
         self.device = device
@@ -223,7 +225,7 @@ def train(
     minutes: float | None = None,
     batch_size: int = 16,
     seed: int = 0,
-    device: torch.device = torch.device("cpu"),
+    device: torch.device | None = None,
     resume: bool = False,
     progress: bool = True,
 ) -> int:
@@ -237,7 +239,7 @@ def train(
     if resume and not checkpoint.is_file():
         raise UserError(f"{checkpoint}: no checkpoint to resume; start without --resume.")
     pictures = Pictures(folders, progress)
-    trainer = Trainer(classifier, pictures, batch_size, seed, device)
+    trainer = Trainer(classifier, pictures, batch_size, seed, device or torch.device("cpu"))
     if resume:
         trainer.restore(checkpoint)
 
@@ -249,8 +251,12 @@ def train(
         try:
             while trainer.step_count < limit:
                 losses = trainer.step()
-                smooth = losses if smooth is None else Losses(
-                    *(0.98 * s + 0.02 * v for s, v in zip(vars(smooth).values(), vars(losses).values()))
+                smooth = (
+                    losses
+                    if smooth is None
+                    else Losses(
+                        *(0.98 * s + 0.02 * v for s, v in zip(vars(smooth).values(), vars(losses).values()))
+                    )
                 )
                 bar.update()
                 bar.set_postfix_str(
