@@ -23,7 +23,7 @@ def painter():
 def render(sound, path, painter, preset="garden", seed=None, size=(256, 256), fps=30):
     look, codebook, motion = offline.open_parts(preset, seed=seed)
     return offline.render(
-        sound, path, motion, codebook, painter, look.display.fit, size, Fraction(fps), progress=False
+        sound, path, look, motion, codebook, painter, size, Fraction(fps), progress=False
     )
 
 
@@ -95,12 +95,12 @@ def test_blocks_and_frame_rates_do_not_change_the_path(melody):
     for block, fps in ((512, 30), (4096, 60), (777, 120)):
         _, codebook, motion = offline.open_parts("garden")
         listener, clock = Listener(codebook), offline.Clock(motion, Fraction(fps))
-        codes = []
+        shots = []
         for start in range(0, len(melody), block):
             for event in listener.push(mono(melody[start : start + block])):
-                codes.extend(clock.hear(event))
-        codes.extend(clock.run_to(2.0))
-        paths.append(np.array(codes)[:: fps // 30])
+                shots.extend(clock.hear(event))
+        shots.extend(clock.run_to(2.0))
+        paths.append(np.array([shot.code for shot in shots])[:: fps // 30])
     for path in paths[1:]:
         np.testing.assert_allclose(path, paths[0], atol=1e-4)
 

@@ -200,7 +200,7 @@ def _render(
     check_size(*size)
     look, codebook, motion = offline.open_parts(preset, codebook, seed)
     painter = Painter(Generator.load(assets.model("generator.safetensors")), choose_device(device))
-    report = offline.render(song, output, motion, codebook, painter, look.display.fit, size, fps)
+    report = offline.render(song, output, look, motion, codebook, painter, size, fps)
     click.echo(f"{output}: {report.frames} frames, {report.seconds:.1f} s, preset {look.title}.")
     if verbose:
         click.echo(report.timings())

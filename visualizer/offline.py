@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import torch
 
 from visualizer import preset as presets
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.listener import Event, Listener
 from visualizer.audio.song import Recording, Song, mono
-from visualizer.display.framing import frame
+from visualizer.display.effects import Effects
 from visualizer.display.video import VideoWriter
 from visualizer.errors import UserError
 from visualizer.latent.bank import Bank
@@ -26,6 +28,7 @@ from visualizer.neural.inference import Painter
 from visualizer.progress import bar
 
 BATCH_SIZE = 8
+T = TypeVar("T")
 
 
 @dataclass
@@ -48,6 +51,16 @@ class Report:
         finally:
             self.took[stage] += time.perf_counter() - begun
 
+    def timed(self, stage: str, items: Iterable[T]) -> Iterator[T]:
+        """Iterate, counting the time that each next item takes."""
+        iterator = iter(items)
+        while True:
+            with self.timing(stage):
+                item = next(iterator, None)
+            if item is None:
+                return
+            yield item
+
     def timings(self) -> str:
         """One line for each stage: seconds, and seconds per second of video."""
         lines = [
@@ -56,32 +69,69 @@ class Report:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What one frame is made of: a code [4096] and the sound at that moment."""
+
+    code: np.ndarray
+    loudness: float
+    onset: float
+
+
 class Clock:
-    """Virtual time: turns events into the codes of equally spaced frames."""
+    """Virtual time: turns events into the shots of equally spaced frames."""
 
     def __init__(self, motion: Motion, fps: Fraction):
         self._motion, self._fps = motion, fps
         self._frame = 0
+        self._loudness = -120.0
+        self._onset = 0.0
 
-    def hear(self, event: Event) -> Iterator[np.ndarray]:
-        """Take the next event; yield the codes of the frames due before it."""
+    def hear(self, event: Event) -> Iterator[Shot]:
+        """Take the next event; yield the shots due before it."""
         yield from self.run_to(event.time)
         self._motion.hear(event)
+        self._loudness = event.loudness
+        self._onset = max(self._onset, event.onset)  # no attack between two frames is lost
 
-    def run_to(self, end: float) -> Iterator[np.ndarray]:
-        """Yield the codes of the frames due before a time in seconds."""
+    def run_to(self, end: float) -> Iterator[Shot]:
+        """Yield the shots due before a time in seconds."""
         while self._frame / self._fps < end:
-            yield self._motion.code(float(self._frame / self._fps))
+            code = self._motion.code(float(self._frame / self._fps))
+            yield Shot(code, self._loudness, self._onset)
+            self._onset = 0.0
             self._frame += 1
+
+
+class Studio:
+    """The picture side of a preset: codes to finished frames."""
+
+    def __init__(
+        self, painter: Painter, preset: presets.Preset, aspect: float, fps: Fraction, report: Report
+    ):
+        self._painter, self._report, self._dt = painter, report, float(1 / fps)
+        self._effects = Effects(preset.display, preset.drive, aspect)
+
+    def draw(self, shots: list[Shot]) -> np.ndarray:
+        """Frames [n, h, w, 3] uint8 at the picture's resolution."""
+        with self._report.timing("generator"):
+            pictures = torch.from_numpy(self._painter(np.stack([shot.code for shot in shots])))
+        with self._report.timing("effects"):
+            return np.stack(
+                [
+                    self._effects(picture, shot.loudness, shot.onset, self._dt).numpy()
+                    for picture, shot in zip(pictures, shots)
+                ]
+            )
 
 
 def render(
     song: Song | Recording,
     output: Path,
+    preset: presets.Preset,
     motion: Motion,
     codebook: Codebook,
     painter: Painter,
-    fit: str,
     size: tuple[int, int],
     fps: Fraction,
     progress: bool = True,
@@ -92,53 +142,50 @@ def render(
     """
     report = Report()
     listener, clock = Listener(codebook), Clock(motion, fps)
-    waiting: list[np.ndarray] = []
+    waiting: list[Shot] = []
     width, height = size
+    studio = Studio(painter, preset, width / height, fps, report)
+    expected = song.expected_s
+    total = None if expected is None else math.ceil(expected * fps)
 
-    with VideoWriter(output, width, height, fps, comment="made with visualizer") as video:
+    with (
+        VideoWriter(output, width, height, fps, comment="made with visualizer") as video,
+        bar(total, output.name, "frame", progress) as progress_bar,
+    ):
 
         def draw(least: int) -> None:
             while len(waiting) >= least:
-                codes, waiting[:] = np.stack(waiting[:BATCH_SIZE]), waiting[BATCH_SIZE:]
-                with report.timing("generator"):
-                    pictures = painter(codes)
+                shots, waiting[:] = waiting[:BATCH_SIZE], waiting[BATCH_SIZE:]
+                frames = studio.draw(shots)
                 with report.timing("waiting for the encoder"):
-                    video.add_frames(frame(pictures, width / height, fit))
-                report.frames += len(codes)
-                progress_bar.update(len(codes))
+                    video.add_frames(frames)
+                report.frames += len(frames)
+                progress_bar.update(len(frames))
 
-        expected = song.expected_s
-        total = None if expected is None else math.ceil(expected * fps)
-        with bar(total, output.name, "frame", progress) as progress_bar:
-            try:
-                samples = 0
-                blocks = iter(song)
-                while True:
-                    with report.timing("decode"):
-                        block = next(blocks, None)
-                    if block is None:
-                        break
-                    samples += len(block)
-                    report.seconds = samples / codebook.settings.sr
-                    video.add_sound(block)
-                    with report.timing("analysis"):
-                        for event in listener.push(mono(block)):
-                            report.clusters.append(event.cluster)
-                            waiting.extend(clock.hear(event))
-                    draw(BATCH_SIZE)
-                if report.seconds < 1 / fps:
-                    raise UserError(
-                        f"{song.name} is shorter than one frame of video ({report.seconds:.4f} s); "
-                        f"give a longer sound."
-                    )
-                waiting.extend(clock.run_to(report.seconds))
-                draw(1)
-            except KeyboardInterrupt:
-                report.interrupted = True
-                if report.frames == 0:
-                    raise
+        try:
+            samples = 0
+            for block in report.timed("decode", song):
+                samples += len(block)
+                report.seconds = samples / codebook.settings.sr
+                video.add_sound(block)
+                with report.timing("analysis"):
+                    for event in listener.push(mono(block)):
+                        report.clusters.append(event.cluster)
+                        waiting.extend(clock.hear(event))
+                draw(BATCH_SIZE)
+            if report.seconds < 1 / fps:
+                raise UserError(
+                    f"{song.name} is shorter than one frame of video ({report.seconds:.4f} s); "
+                    f"give a longer sound."
+                )
+            waiting.extend(clock.run_to(report.seconds))
+            draw(1)
+        except KeyboardInterrupt:
+            report.interrupted = True
+            if report.frames == 0:
+                raise
     report.damage = song.damage
-    report.took["encoder"] = video.busy
+    report.took["encoder, on its own thread"] = video.busy
     return report
 
 

@@ -67,6 +67,41 @@ class DisplayTable(_Table):
 
     fit: Literal["mirror", "fill", "fit"] = "mirror"
     """mirror continues the picture by its reflections; fill crops it; fit adds black bars."""
+    kaleidoscope: Annotated[int, Field(ge=0, le=12)] = 0
+    """Number of mirrored sectors around the centre; 0 for none."""
+    zoom: Annotated[float, Field(ge=-0.5, le=2)] = 0.0
+    """Enlargement: 0 shows the whole picture, 1 the middle half."""
+    breathe: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """A slow zoom in and out by so much, every 20 seconds."""
+    spin: Annotated[float, Field(ge=-10, le=10)] = 0.0
+    """Turns a minute."""
+    hue: Annotated[float, Field(ge=-10, le=10)] = 0.0
+    """Drift around the colour circle in turns a minute."""
+    saturation: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """Colourfulness: 0 is grey, 1 as imagined."""
+    brightness: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """Multiplies the picture: 0 is black."""
+    trails: Annotated[float, Field(ge=0, le=0.97)] = 0.0
+    """How much of the last picture stays, each thirtieth of a second, drifting outwards."""
+    grain: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Film grain."""
+    vignette: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Darkening towards the corners."""
+
+
+Driven = Literal["zoom", "hue", "saturation", "brightness", "trails", "grain", "vignette"]
+
+
+class DriveTable(_Table):
+    """[drive.onset] and [drive.loudness]: what the sound adds to the effects, e.g. zoom = 0.1.
+
+    The amount is added in full at the strongest onset, or at full loudness; 50 dB below, nothing is.
+    """
+
+    onset: dict[Driven, Annotated[float, Field(ge=-2, le=2)]] = {}
+    """Each attack's push, fading within a fifth of a second."""
+    loudness: dict[Driven, Annotated[float, Field(ge=-2, le=2)]] = {}
+    """The level's push."""
 
 
 class Preset(_Table):
@@ -81,6 +116,7 @@ class Preset(_Table):
     mapping: MappingTable = MappingTable()
     particle: ParticleTable = ParticleTable()
     display: DisplayTable = DisplayTable()
+    drive: DriveTable = DriveTable()
 
     def law(self) -> Law:
         """The particle's law of movement."""

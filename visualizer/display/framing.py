@@ -8,18 +8,25 @@ import numpy as np
 MARGIN = 4
 
 
+def frame_shape(size: int, aspect: float, fit: str) -> tuple[int, int]:
+    """(height, width) of the frame that `frame` makes of pictures of a size, in pixels."""
+    size -= 2 * MARGIN
+    if fit == "fill":
+        return (size, round(size * aspect)) if aspect < 1 else (round(size / aspect), size)
+    return (round(size / aspect), size) if aspect < 1 else (size, round(size * aspect))
+
+
 def frame(pictures: np.ndarray, aspect: float, fit: str) -> np.ndarray:
     """Square pictures [n, s, s, 3] to [n, h, w, 3] of about the given aspect (width / height).
 
     fit: "mirror" continues the picture by its reflections, "fill" crops it, "fit" adds black bars.
     """
+    height, width = frame_shape(pictures.shape[1], aspect, fit)
     pictures = pictures[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
     size = pictures.shape[1]
     if fit == "fill":
-        height, width = (size, round(size * aspect)) if aspect < 1 else (round(size / aspect), size)
         top, left = (size - height) // 2, (size - width) // 2
         return pictures[:, top : top + height, left : left + width]
-    height, width = (round(size / aspect), size) if aspect < 1 else (size, round(size * aspect))
     rows, columns = height - size, width - size
     margins = [
         (0, 0),

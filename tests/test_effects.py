@@ -1,0 +1,117 @@
+"""Effects: each does what its name says, and none does nothing."""
+
+import colorsys
+
+import numpy as np
+import pytest
+import torch
+
+from visualizer.display.effects import Effects, hue_matrix
+from visualizer.display.framing import frame
+from visualizer.preset import DisplayTable, DriveTable
+
+RNG = np.random.default_rng(0)
+# Smooth random picture: like a photo, it has structure at every scale.
+COARSE = torch.from_numpy(RNG.random((1, 3, 8, 8), np.float32))
+PICTURE = (255 * torch.nn.functional.interpolate(COARSE, 256, mode="bicubic", align_corners=False)).clamp(
+    0, 255
+)
+PICTURE = PICTURE[0].permute(1, 2, 0).to(torch.uint8).contiguous()
+
+
+def show(n=1, picture=PICTURE, drive=None, loudness=-20.0, onset=0.0, aspect=16 / 9, dt=1 / 30, **table):
+    effects = Effects(DisplayTable(**table), DriveTable(**(drive or {})), aspect)
+    for _ in range(n):
+        out = effects(picture, loudness, onset, dt)
+    return out.numpy().astype(float)
+
+
+@pytest.mark.parametrize("fit", ["mirror", "fill", "fit"])
+@pytest.mark.parametrize("aspect", [16 / 9, 1.0, 9 / 16])
+def test_the_warp_agrees_with_plain_framing(fit, aspect):
+    plain = frame(PICTURE[None].numpy(), aspect, fit)[0].astype(float)
+    assert np.array_equal(show(fit=fit, aspect=aspect), plain)
+    warped = show(fit=fit, aspect=aspect, grain=1e-9)
+    assert warped.shape == plain.shape
+    assert np.abs(warped - plain).mean() < 2.5
+
+
+def test_zoom_enlarges_the_middle():
+    plain, zoomed = show(aspect=1, zoom=0), show(aspect=1, zoom=1.0, grain=1e-9)
+    middle = plain[62:186, 62:186].repeat(2, 0).repeat(2, 1)
+    assert np.abs(zoomed - middle).mean() < 3
+
+
+def test_kaleidoscope_repeats_its_sectors():
+    out = show(aspect=1, kaleidoscope=4)
+    np.testing.assert_allclose(out, out[::-1], atol=3)
+    np.testing.assert_allclose(out, out[:, ::-1], atol=3)
+    np.testing.assert_allclose(out, out.transpose(1, 0, 2), atol=3)
+    assert out.std() > 10
+
+
+def test_hue_turns_colours_but_not_luma_or_greys():
+    matrix = hue_matrix(2 * np.pi / 3, 1.0)
+    np.testing.assert_allclose(matrix @ torch.ones(3), np.ones(3), atol=1e-5)
+    luma = torch.tensor([0.2126, 0.7152, 0.0722])
+    colours = torch.rand(3, 50)
+    np.testing.assert_allclose(luma @ matrix @ colours, luma @ colours, atol=1e-5)
+    red = matrix @ torch.tensor([0.6, 0.4, 0.4])
+    before, after = colorsys.rgb_to_hsv(0.6, 0.4, 0.4)[0], colorsys.rgb_to_hsv(*red.tolist())[0]
+    assert (after - before) % 1 == pytest.approx(1 / 3, abs=0.06)
+    np.testing.assert_allclose(hue_matrix(2 * np.pi, 1.0), np.eye(3), atol=1e-5)
+
+
+def test_trails_keep_what_was():
+    effects = Effects(DisplayTable(trails=0.8), DriveTable(), 1.0)
+    white = torch.full_like(PICTURE, 255)
+    effects(white, -20, 0, 1 / 30)
+    levels = [effects(torch.zeros_like(PICTURE), -20, 0, 1 / 30).float().mean().item() for _ in range(5)]
+    np.testing.assert_allclose(levels, [255 * 0.8**k for k in range(1, 6)], atol=2)
+
+
+def test_trails_depend_on_time_not_on_the_frame_rate():
+    def after(n):
+        effects = Effects(DisplayTable(trails=0.8), DriveTable(), 1.0)
+        effects(torch.full_like(PICTURE, 255), -20, 0, 1 / 30)
+        for _ in range(n):
+            out = effects(torch.zeros_like(PICTURE), -20, 0, 0.2 / n)
+        return out.float().mean().item()
+
+    assert after(6) == pytest.approx(after(24), abs=2)
+
+
+def test_vignette_saturation_and_brightness():
+    plain = show()
+    dark = show(vignette=0.8)
+    assert dark[:20, :20].mean() < 0.45 * plain[:20, :20].mean()
+    assert dark[120:130, 215:225].mean() == pytest.approx(plain[120:130, 215:225].mean(), abs=2)
+    grey = show(saturation=0)
+    assert np.abs(grey - grey.mean(2, keepdims=True)).max() <= 1
+    assert show(brightness=0.5).mean() == pytest.approx(plain.mean() / 2, rel=0.02)
+
+
+def test_grain_changes_each_frame_but_not_the_mean():
+    effects = Effects(DisplayTable(grain=0.2), DriveTable(), 16 / 9)
+    a, b = (effects(PICTURE, -20, 0, 1 / 30).float() for _ in range(2))
+    assert (a - b).abs().mean() > 3
+    assert a.mean() == pytest.approx(show().mean(), abs=1.5)
+
+
+def test_the_sound_drives_and_lets_go():
+    drive = {"onset": {"brightness": -0.5}}
+    effects = Effects(DisplayTable(), DriveTable(**drive), 1.0)
+    # A drive makes the table matter even where the base values do nothing.
+    still = effects(PICTURE, -20, 0.0, 1 / 30).float().mean().item()
+    hit = effects(PICTURE, -20, 1.0, 1 / 30).float().mean().item()
+    for _ in range(60):
+        after = effects(PICTURE, -20, 0.0, 1 / 30).float().mean().item()
+    assert hit == pytest.approx(still / 2, rel=0.05)
+    assert after == pytest.approx(still, rel=0.01)
+
+
+def test_spin_comes_round():
+    once = show(n=1, spin=10, aspect=1)
+    round_again = show(n=1 + 30 * 6, spin=10, aspect=1)
+    assert np.abs(once - round_again).mean() < 2
+    assert np.abs(once - show(n=46, spin=10, aspect=1)).mean() > 10
