@@ -22,9 +22,7 @@ def painter():
 
 def render(sound, path, painter, preset="garden", seed=None, size=(256, 256), fps=30):
     look, codebook, motion = offline.open_parts(preset, seed=seed)
-    return offline.render(
-        sound, path, look, motion, codebook, painter, size, Fraction(fps), progress=False
-    )
+    return offline.render(sound, path, look, motion, codebook, painter, size, Fraction(fps), progress=False)
 
 
 def decode(path):

@@ -236,8 +236,10 @@ def fit(songs: tuple[Path, ...], output: Path, seed: int) -> None:
       visualizer fit *.mp3 -o my.safetensors
       visualizer render new.mp3 -o clip.mp4 --codebook my.safetensors
     """
+    from visualizer import weights
     from visualizer.audio import fitting
 
+    weights.check_writable(output)
     codebook, report = fitting.fit(songs, seed)
     codebook.save(output)
     click.echo(f"{output}: {len(codebook)} clusters from {len(songs)} songs, {report}.")
@@ -275,6 +277,7 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, devic
     Examples:
       visualizer train photos/ -o mine.safetensors --minutes 480
       visualizer train photos/ -o mine.safetensors --resume
+      torchrun --nproc-per-node=2 -m visualizer train photos/ -o mine.safetensors
     """
     from visualizer import assets
     from visualizer.neural.classifier import Classifier
@@ -285,7 +288,7 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, devic
     done = run(
         list(folders), output, classifier, steps, minutes, batch_size, seed, choose_device(device), resume
     )
-    click.echo(f"{output}: {done} steps.")
+    click.echo(f"{output}: {done}.")
 
 
 @main.command(short_help="Find new vectors worth seeing.")
@@ -330,10 +333,11 @@ def dream(output: Path, classes, photos, count, stop_at, steps, seed, device) ->
       visualizer dream -o zoo.safetensors --classes "goldfish, red fox, daisy" --count 30
       visualizer dream -o mine.safetensors --from photos/ --count 100 --stop-at 0.6
     """
-    from visualizer import assets
+    from visualizer import assets, weights
     from visualizer.neural import dreaming
     from visualizer.neural.inference import choose_device
 
+    weights.check_writable(output)
     dreamer = dreaming.Dreamer(
         assets.model("generator.safetensors"), assets.model("classifier.safetensors"), choose_device(device)
     )
@@ -341,3 +345,67 @@ def dream(output: Path, classes, photos, count, stop_at, steps, seed, device) ->
     bank = dreamer.dream(wanted, photos, count, stop_at, steps, seed)
     bank.save(output, {"seed": str(seed), "stop_at": str(stop_at)})
     click.echo(f"{output}: {len(bank)} vectors of {len(set(bank.labels))} classes, from {count} climbs.")
+
+
+@main.command(short_help="Turn photos into vectors of a bank.")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.safetensors",
+    help="The bank to write.",
+)
+def encode(photos: tuple[Path, ...], output: Path) -> None:
+    """Encode PHOTOs (files or folders) to a bank: what the generator remembers of each is its vector.
+
+    Name the bank in a preset to play with your own pictures.
+
+    \b
+    Examples:
+      visualizer encode holiday/*.jpg -o holiday.safetensors
+      visualizer sheet holiday.safetensors -o holiday.png
+    """
+    from visualizer import assets, weights
+    from visualizer.neural.encoding import encode_photos
+
+    weights.check_writable(output)
+    bank, skipped = encode_photos(
+        photos, assets.model("generator.safetensors"), assets.model("classifier.safetensors")
+    )
+    bank.save(output)
+    note = f"; {len(skipped)} unreadable files were left out" if skipped else ""
+    click.echo(f"{output}: {len(bank)} vectors{note}.")
+
+
+@main.command(short_help="Draw a contact sheet of a bank or generator.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="SHEET.png",
+    help="The picture to write.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to draw.")
+def sheet(file: Path, output: Path, device: str) -> None:
+    """Draw all vectors of a bank, with their labels, or samples of a generator.
+
+    \b
+    Examples:
+      visualizer sheet bank.safetensors -o bank.png
+      visualizer sheet generator.safetensors -o generator.jpg
+    """
+    from visualizer.neural import sheet as sheets
+    from visualizer.neural.inference import choose_device
+
+    picture = sheets.of_file(file, choose_device(device))
+    try:
+        picture.save(output)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{output} can't be written ({error}); choose a path ending in .png or .jpg."
+        ) from None
+    click.echo(f"{output}: {picture.width}x{picture.height}.")

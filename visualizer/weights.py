@@ -39,6 +39,31 @@ def load(path: Path | str, kind: str) -> tuple[dict[str, torch.Tensor], dict[str
     return {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}, metadata
 
 
+def check_writable(path: Path | str) -> None:
+    """Raise UserError if `save` could not write there: better known before a long job than after."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        part.touch()
+        part.unlink()
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+    except OSError as error:
+        raise UserError(f"{path} can't be written ({error.strerror or error}); choose another path.") from None
+
+
+def kind(path: Path | str) -> str:
+    """What a file holds, e.g. "bank". Raises UserError if it can't be read."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; check the path.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("kind", "unknown")
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a .safetensors file ({error}); choose another.") from error
+
+
 def save(
     path: Path | str,
     kind: str,

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from visualizer import weights
+from visualizer.neural.distributed import JointBatchNorm
 
 CODE_CHANNELS = 256
 CODE_SIZE = 4
@@ -29,10 +30,10 @@ class UpBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(outputs)
+        self.norm1 = JointBatchNorm(outputs)
         self.modulate = nn.Linear(STYLE_DIM, 2 * outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(outputs)
+        self.norm2 = JointBatchNorm(outputs)
 
     def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         x = F.interpolate(x, scale_factor=2, mode="nearest")

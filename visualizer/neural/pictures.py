@@ -44,6 +44,14 @@ def read(path: Path, size: int = STORED_SIZE) -> np.ndarray:
         return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
 
 
+def try_read(path: Path, size: int = STORED_SIZE) -> np.ndarray | None:
+    """`read`, or None if the file is no picture."""
+    try:
+        return read(path, size)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
 def to_tensor(pictures: np.ndarray) -> torch.Tensor:
     """[n, h, w, 3] uint8 to [n, 3, h, w] float in 0..1, channels last in memory."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
@@ -74,7 +82,7 @@ class Pictures:
         ):
             for paths in training:
                 good = []
-                for path, picture in zip(paths, pool.map(self._try_read, paths)):
+                for path, picture in zip(paths, pool.map(try_read, paths)):
                     bar.update()
                     if picture is None:
                         self.skipped.append(path)
@@ -89,26 +97,25 @@ class Pictures:
                 f"besides every {HELD_OUT_EVERY}th, which is held out."
             )
 
-    @staticmethod
-    def _try_read(path: Path) -> np.ndarray | None:
-        try:
-            return read(path)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            return None
-
     def __len__(self) -> int:
         return sum(len(f) for f in self.folders)
 
-    def batch(self, n: int, rng: np.random.Generator) -> torch.Tensor:
-        """n random photos [n, 3, 256, 256] in 0..1, randomly cropped and mirrored."""
-        out = np.empty((n, PICTURE_SIZE, PICTURE_SIZE, 3), np.uint8)
-        for i in range(n):
-            folder = self.folders[rng.integers(len(self.folders))]
-            picture = folder[rng.integers(len(folder))]
-            y, x = rng.integers(0, STORED_SIZE - PICTURE_SIZE + 1, 2)
-            crop = picture[y : y + PICTURE_SIZE, x : x + PICTURE_SIZE]
-            out[i] = crop[:, ::-1] if rng.random() < 0.5 else crop
-        return to_tensor(out)
+    def batch(self, n: int, rng: np.random.Generator, share: slice = slice(None)) -> torch.Tensor:
+        """n random photos [n, 3, 256, 256] in 0..1, randomly cropped and mirrored.
+
+        share: make only these of the n, though all are drawn.
+        """
+        draws = [
+            (rng.integers(len(self.folders)), rng.random(), rng.random(), rng.random(2)) for _ in range(n)
+        ]
+        slack = STORED_SIZE - PICTURE_SIZE + 1
+        out = []
+        for folder, which, mirror, place in draws[share]:
+            photos = self.folders[folder]
+            y, x = (place * slack).astype(int)
+            crop = photos[int(which * len(photos))][y : y + PICTURE_SIZE, x : x + PICTURE_SIZE]
+            out.append(crop[:, ::-1] if mirror < 0.5 else crop)
+        return to_tensor(np.stack(out))
 
     def sample(self, n: int, rng: np.random.Generator, batch_size: int) -> Iterator[torch.Tensor]:
         """About n random photos in batches."""

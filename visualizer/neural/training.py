@@ -1,220 +1,48 @@
-"""Training the generator: reconstruct photos from their codes, and make in-betweens look real.
-
-Half of each batch reconstructs photos, compared through the classifier's features (DeePSiM,
-arXiv:1602.02644); the other half lies between two photos' codes and is judged by the
-discriminators alone (projected GAN, arXiv:2111.01007).
-"""
+"""Training runs: a loop that can be bounded, interrupted and resumed."""
 
 from __future__ import annotations
 
-import copy
-import math
+import signal
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from PIL import Image
-from tqdm import tqdm
 
 from visualizer import weights
 from visualizer.errors import UserError
+from visualizer.neural import distributed
 from visualizer.neural.classifier import Classifier
-from visualizer.neural.discriminator import Discriminator, hinge_made, hinge_real
-from visualizer.neural.encoder import Encoder
-from visualizer.neural.generator import Generator, strip_prefix
-from visualizer.neural.pictures import Pictures, to_uint8
+from visualizer.neural.pictures import Pictures
+from visualizer.neural.trainer import Losses, Trainer
+from visualizer.progress import bar
 
-RECONSTRUCTION_WEIGHT = 4.0
-ADVERSARIAL_WEIGHT = 0.3
-# The generator first learns to reconstruct alone, or the discriminators win at once.
-WARM_UP_STEPS = 400
-FADE_IN_STEPS = 500
-LEARNING_RATE = 4e-4
-DISCRIMINATOR_LEARNING_RATE = 1e-4
-AVERAGE_DECAY = 0.999
-CODE_PHOTOS = 2048
-SAVE_EVERY_S = 60.0
-PREVIEW_EVERY_S = 300.0
+SAVE_EVERY_S = 50.0
+PREVIEW_EVERY_S = 240.0
+SMOOTHING = 0.02
 
 
-@dataclass
-class Losses:
-    """One step's losses, each before its weight."""
+class Interrupt:
+    """Ctrl-C (or SIGTERM) as a flag, so that the step in hand is finished and saved."""
 
-    feature: float
-    pixel: float
-    adversarial: float
-    discriminator: float
+    def __init__(self) -> None:
+        self.raised = False
 
+    @contextmanager
+    def listen(self) -> Iterator[None]:
+        """Take the signals over; a second Ctrl-C stops at once, as usual."""
 
-def between(codes: torch.Tensor, others: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """Points between pairs of codes [n, d], t [n, 1] in 0..1, at the radius between theirs."""
-    mixed = torch.lerp(codes, others, t)
-    radius = torch.lerp(codes.norm(dim=1, keepdim=True), others.norm(dim=1, keepdim=True), t)
-    return mixed * (radius / mixed.norm(dim=1, keepdim=True))
+        def raise_flag(number: int, _frame: object) -> None:
+            self.raised = True
+            signal.signal(number, before[number])
 
-
-def feature_distance(made: list[torch.Tensor], real: list[torch.Tensor]) -> torch.Tensor:
-    """Mean over depths and places of the cosine distance between feature vectors."""
-    distances = [1 - F.cosine_similarity(m.float(), r.float(), dim=1).mean() for m, r in zip(made, real)]
-    return torch.stack(distances).mean()
-
-
-def pixel_distance(made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-    """Mean absolute difference of 4× downsampled pictures, on a scale of -1..1."""
-    return 2 * F.l1_loss(F.avg_pool2d(made, 4), F.avg_pool2d(real, 4))
-
-
-class Trainer:
-    """The networks, their optimisers and one `step`."""
-
-    def __init__(
-        self, classifier: Classifier, pictures: Pictures, batch_size: int, seed: int, device: torch.device
-    ):
-        torch.manual_seed(seed)
-        self.rng = np.random.default_rng(seed)
-        self.device = device
-        self.batch_size = batch_size
-        self.pictures = pictures
-        self.classifier = classifier.to(device)
-        self.step_count = 0
-        self.generator = Generator().to(device, memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.generator).requires_grad_(False)
-        self.encoder, channel_std = self._look_at_photos()
-        self.discriminator = Discriminator(channel_std).to(device, memory_format=torch.channels_last)
-        self.g_optimiser = torch.optim.Adam(self.generator.parameters(), LEARNING_RATE, (0.5, 0.99))
-        self.d_optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), DISCRIMINATOR_LEARNING_RATE, (0.0, 0.99)
-        )
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16)
-
-    @torch.no_grad()
-    def _look_at_photos(self) -> tuple[Encoder, list[torch.Tensor]]:
-        """The code's whitening and the feature channels' standard deviations, from photos."""
-        pooled, stds = [], []
-        for photos in self.pictures.sample(CODE_PHOTOS, np.random.default_rng(0), 32):
-            features = self.classifier.features(photos.to(self.device))
-            pooled.append(Encoder.pool(features[-1]))
-            stds.append([f.std((0, 2, 3)) for f in features])
-        encoder = Encoder.fit(self.classifier, torch.cat(pooled)).to(self.device)
-        return encoder, [torch.stack(s).mean(0) for s in zip(*stds)]
-
-    def step(self) -> Losses:
-        """One update of both sides on one batch of photos."""
-        n = self.batch_size
-        photos = self.pictures.batch(n, self.rng).to(self.device, memory_format=torch.channels_last)
-        half = n // 2
-        strength = min(1.0, max(0.0, (self.step_count - WARM_UP_STEPS) / FADE_IN_STEPS))
-        adversarial = strength > 0
-
-        with self._autocast():
-            with torch.no_grad():
-                real = self.classifier.features(photos)
-                codes = self.encoder.from_features(real[-1])
-                first = torch.from_numpy(self.rng.permutation(n)[: n - half])
-                second = (first + torch.from_numpy(self.rng.integers(1, n, n - half))) % n
-                t = torch.from_numpy(self.rng.random((n - half, 1), np.float32)).to(self.device)
-                middles = between(codes[first], codes[second], t)
-            if adversarial:
-                made = self.generator(torch.cat([codes[:half], middles]))
-            else:
-                made = self.generator(codes)
-                half = n
-            features = self.classifier.features(made)
-            feature_loss = feature_distance([f[:half] for f in features], [f[:half] for f in real])
-            pixel_loss = pixel_distance(made[:half].float(), photos[:half])
-            loss = RECONSTRUCTION_WEIGHT * (feature_loss + pixel_loss)
-            g_loss = torch.zeros(())
-            if adversarial:
-                self.discriminator.requires_grad_(False)
-                g_loss = -self.discriminator(features).float().mean()
-                loss = loss + ADVERSARIAL_WEIGHT * strength * g_loss
-        self.g_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.g_optimiser.step()
-
-        d_loss = torch.zeros(())
-        if adversarial:
-            self.discriminator.requires_grad_(True)
-            with self._autocast():
-                logits_real = self.discriminator(real).float()
-                logits_made = self.discriminator([f.detach() for f in features]).float()
-                d_loss = hinge_real(logits_real) + hinge_made(logits_made)
-            self.d_optimiser.zero_grad(set_to_none=True)
-            d_loss.backward()
-            self.d_optimiser.step()
-
-        self._update_average()
-        self.step_count += 1
-        return Losses(feature_loss.item(), pixel_loss.item(), g_loss.item(), d_loss.item())
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        decay = min(AVERAGE_DECAY, (1 + self.step_count) / (10 + self.step_count))
-        averaged, current = self.average.state_dict(), self.generator.state_dict()
-        for key, value in averaged.items():
-            if value.is_floating_point():
-                value.lerp_(current[key], 1 - decay)
-            else:
-                value.copy_(current[key])
-
-    def save_generator(self, path: Path) -> None:
-        """The averaged generator and the encoder's whitening: what the program uses."""
-        tensors = {f"generator.{k}": t for k, t in self.average.state_dict().items()}
-        tensors |= {"encoder.mean": self.encoder.mean, "encoder.whiten": self.encoder.whiten}
-        weights.save(path, "generator", tensors, self._metadata())
-
-    def _metadata(self) -> dict[str, str]:
-        return {"steps": str(self.step_count), "pictures_seen": str(self.step_count * self.batch_size)}
-
-    def save_checkpoint(self, path: Path) -> None:
-        """Everything that `restore` needs to go on."""
-        modules = {"generator": self.generator, "average": self.average, "discriminator": self.discriminator}
-        tensors = {f"{name}.{k}": t for name, m in modules.items() for k, t in m.state_dict().items()}
-        tensors |= {"encoder.mean": self.encoder.mean, "encoder.whiten": self.encoder.whiten}
-        for name, optimiser in self._optimisers().items():
-            for index, state in optimiser.state_dict()["state"].items():
-                tensors |= {f"{name}.{index}.{k}": v for k, v in state.items()}
-        weights.save(path, "checkpoint", tensors, self._metadata(), half=False)
-
-    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        return {"g_optimiser": self.g_optimiser, "d_optimiser": self.d_optimiser}
-
-    def restore(self, path: Path) -> None:
-        """Go on from `save_checkpoint`. Raises UserError if the file isn't one."""
-        tensors, metadata = weights.load(path, "checkpoint")
-        for name in ("generator", "average", "discriminator", "encoder"):
-            getattr(self, name).load_state_dict(strip_prefix(tensors, f"{name}."), strict=name != "encoder")
-        for name, optimiser in self._optimisers().items():
-            saved = optimiser.state_dict()
-            for key, value in strip_prefix(tensors, f"{name}.").items():
-                index, field = key.split(".")
-                saved["state"].setdefault(int(index), {})[field] = value
-            optimiser.load_state_dict(saved)
-        self.step_count = int(metadata["steps"])
-        self.rng = np.random.default_rng([self.step_count, 1])
-
-    @torch.no_grad()
-    def preview(self, path: Path, columns: int = 8) -> None:
-        """A sheet: photos, their reconstructions, in-betweens, reconstructions, photos."""
-        photos = self.pictures.batch(2 * columns, np.random.default_rng(7)).to(self.device)
-        with self._autocast():
-            codes = self.encoder(photos)
-            first, second = codes[:columns], codes[columns:]
-            rows = [photos[:columns]]
-            for t in (0.0, 0.25, 0.5, 0.75, 1.0):
-                mixed = between(first, second, torch.full((columns, 1), t, device=self.device))
-                self.average.eval()
-                rows.append(self.average(mixed))
-            rows.append(photos[columns:])
-        sheet = np.concatenate([np.concatenate(list(to_uint8(row)), axis=1) for row in rows])
-        half = (sheet.shape[1] // 2, sheet.shape[0] // 2)
-        Image.fromarray(sheet).resize(half, Image.Resampling.LANCZOS).save(path)
+        before = {number: signal.signal(number, raise_flag) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def train(
@@ -228,55 +56,66 @@ def train(
     device: torch.device | None = None,
     resume: bool = False,
     progress: bool = True,
-) -> int:
-    """Train until `steps` or `minutes` are over or Ctrl-C; return the number of steps done.
+) -> str:
+    """Train until `steps` or `minutes` are over or Ctrl-C; return a clause that says what was done.
 
     Beside the output, a `.checkpoint` to resume from is written every minute and a preview sheet
-    every five. Raises UserError if the pictures are too few or there is no checkpoint to resume.
+    every four. Raises UserError if the pictures are too few or there is no checkpoint to resume.
     """
     checkpoint = output.with_suffix(".checkpoint.safetensors")
     preview = output.with_suffix(".preview.png")
     if resume and not checkpoint.is_file():
         raise UserError(f"{checkpoint}: no checkpoint to resume; start without --resume.")
-    pictures = Pictures(folders, progress)
-    trainer = Trainer(classifier, pictures, batch_size, seed, device or torch.device("cpu"))
+    weights.check_writable(output)
+    device = distributed.start(device or torch.device("cpu"))
+    processes = distributed.world_size()
+    if batch_size % (2 * processes):
+        raise UserError(f"--batch-size {batch_size} can't be shared; choose a multiple of {2 * processes}.")
+    leading = distributed.rank() == 0
+    pictures = Pictures(folders, progress and leading)
+    trainer = Trainer(classifier, pictures, batch_size, seed, device)
     if resume:
         trainer.restore(checkpoint)
 
+    def save() -> None:
+        if leading:
+            trainer.save_checkpoint(checkpoint)
+            trainer.save_generator(output)
+
     begun = time.monotonic()
     saved = previewed = begun
-    smooth: Losses | None = None
-    limit = steps if steps is not None else math.inf
-    with tqdm(total=steps, initial=trainer.step_count, unit="step", disable=not progress) as bar:
-        try:
-            while trainer.step_count < limit:
-                losses = trainer.step()
-                smooth = (
-                    losses
-                    if smooth is None
-                    else Losses(
-                        *(0.98 * s + 0.02 * v for s, v in zip(vars(smooth).values(), vars(losses).values()))
-                    )
-                )
-                bar.update()
-                bar.set_postfix_str(
-                    f"features {smooth.feature:.3f} pixels {smooth.pixel:.3f} "
-                    f"G {smooth.adversarial:+.2f} D {smooth.discriminator:.2f}",
-                    refresh=False,
-                )
-                now = time.monotonic()
-                if now - saved > SAVE_EVERY_S:
-                    trainer.save_checkpoint(checkpoint)
-                    trainer.save_generator(output)
-                    saved = now
-                if now - previewed > PREVIEW_EVERY_S:
-                    trainer.preview(preview)
-                    previewed = now
-                if minutes is not None and now - begun > 60 * minutes:
-                    break
-        except KeyboardInterrupt:
-            pass
-    trainer.save_checkpoint(checkpoint)
-    trainer.save_generator(output)
-    trainer.preview(preview)
-    return trainer.step_count
+    first = trainer.step_count
+    smooth: list[float] = []
+    interrupt = Interrupt()
+    with interrupt.listen(), bar(steps, "training", "step", progress and leading) as progress_bar:
+        progress_bar.update(first)
+        while steps is None or trainer.step_count < steps:
+            losses = trainer.step()
+            smooth = [s + SMOOTHING * (v - s) for s, v in zip(smooth or losses, losses)]
+            now = time.monotonic()
+            rate = (trainer.step_count - first) * batch_size / (now - begun)
+            progress_bar.set_postfix_str(describe(Losses(*smooth), rate), refresh=False)
+            progress_bar.update()
+            if now - saved > SAVE_EVERY_S:
+                save()
+                saved = time.monotonic()
+            if leading and now - previewed > PREVIEW_EVERY_S:
+                trainer.preview(preview)
+                previewed = time.monotonic()
+            over = minutes is not None and now - begun > 60 * minutes
+            if distributed.any_process(over or interrupt.raised):
+                break
+        save()
+        if leading:
+            trainer.preview(preview)
+    distributed.stop()
+    skipped = f", {len(pictures.skipped)} unreadable pictures left out" if pictures.skipped else ""
+    return f"{trainer.step_count} steps on {len(pictures)} pictures{skipped}"
+
+
+def describe(losses: Losses, pictures_per_second: float) -> str:
+    """The losses on one line."""
+    return (
+        f"{pictures_per_second:.1f} pictures/s, features {losses.feature:.3f}, pixels {losses.pixel:.3f}, "
+        f"G {losses.adversarial:+.2f}, D {losses.discriminator:.2f}"
+    )

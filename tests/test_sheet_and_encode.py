@@ -1,0 +1,70 @@
+"""Encoding a person's photos, and looking at what one has."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from visualizer import assets
+from visualizer.latent.bank import Bank
+from visualizer.neural.generator import Generator
+from visualizer.neural.inference import Painter, choose_device
+from visualizer.neural.sheet import draw_codes
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Pictures that the generator knows how to draw: its own, saved as files, and one that is none."""
+    folder = tmp_path_factory.mktemp("photos")
+    bank = Bank.load(assets.model("bank.safetensors"))
+    painter = Painter(Generator.load(assets.model("generator.safetensors")), choose_device("cpu"))
+    for i, picture in enumerate(draw_codes(painter, bank.codes[:: len(bank) // 8][:8])):
+        Image.fromarray(picture).save(folder / f"photo{i}.png")
+    (folder / "broken.jpg").write_text("no picture")
+    return folder
+
+
+def test_photos_come_back_recognisable(visualizer, photos, tmp_path):
+    result = visualizer("encode", photos, "-o", "mine.safetensors", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "8 vectors; 1 unreadable" in result.stdout
+    bank = Bank.load(tmp_path / "mine.safetensors")
+    assert bank.labels == tuple(f"photo{i}" for i in range(8))
+    painter = Painter(Generator.load(assets.model("generator.safetensors")), choose_device("cpu"))
+    made = draw_codes(painter, bank.codes)
+    originals = [np.asarray(Image.open(photos / f"photo{i}.png")) for i in range(8)]
+
+    def small(pictures):
+        return np.stack([np.asarray(Image.fromarray(p).resize((16, 16))) for p in pictures]).astype(float)
+
+    distance = np.abs(small(made)[:, None] - small(originals)[None]).mean((2, 3, 4))
+    assert (distance.argmin(1) == np.arange(8)).sum() >= 7
+
+
+def test_a_preset_can_use_the_bank(visualizer, photos, tmp_path, song):
+    visualizer("encode", photos, "-o", "mine.safetensors", cwd=tmp_path)
+    (tmp_path / "mine.toml").write_text('title = "Mine"\n[bank]\nfile = "mine.safetensors"\n')
+    result = visualizer(
+        "render", song, "-o", "c.mp4", "--preset", "mine.toml", "--size", "64x64", "--fps", "5", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("model", ["bank", "generator"])
+def test_sheets(visualizer, tmp_path, model):
+    result = visualizer("sheet", assets.model(f"{model}.safetensors"), "-o", "sheet.png", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert sheet.shape[1] == 12 * 128 and sheet.std() > 20
+
+
+def test_wrong_files(visualizer, tmp_path):
+    for arguments, words in (
+        (("sheet", assets.model("codebook.safetensors"), "-o", "s.png"), ("codebook", "bank or a generator")),
+        (("sheet", "none.safetensors", "-o", "s.png"), ("none.safetensors", "no such file")),
+        (("sheet", assets.model("bank.safetensors"), "-o", "s.xyz"), ("s.xyz", ".png")),
+        (("encode", "none.jpg", "-o", "b.safetensors"), ("none.jpg", "no readable pictures")),
+    ):
+        result = visualizer(*arguments, cwd=tmp_path)
+        assert result.returncode == 2 and "Traceback" not in result.stderr
+        for word in words:
+            assert word in result.stderr

@@ -1,0 +1,177 @@
+"""Training: it learns, it can be stopped and resumed, and several processes are as good as one."""
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+import torch
+from conftest import ENVIRONMENT
+from PIL import Image
+
+from visualizer import assets, weights
+from visualizer.errors import UserError
+from visualizer.neural.classifier import Classifier
+from visualizer.neural.pictures import Pictures, split
+from visualizer.neural.trainer import WARM_UP_STEPS, Trainer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Sixty pictures of coloured discs, and two files that are no pictures."""
+    folder = tmp_path_factory.mktemp("discs")
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:256, 0:256]
+    for i in range(60):
+        ground, disc = rng.integers(0, 256, (2, 3))
+        centre, radius = rng.integers(60, 196, 2), rng.integers(20, 90)
+        inside = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2
+        picture = np.where(inside[..., None], disc, ground).astype(np.uint8)
+        Image.fromarray(picture).save(folder / f"{i:02d}.png")
+    (folder / "text.jpg").write_text("no picture")
+    (folder / "cut.png").write_bytes((folder / "00.png").read_bytes()[:200])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return Classifier.load(assets.model("classifier.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def pictures(folder):
+    return Pictures([folder], progress=False)
+
+
+def trainer(classifier, pictures, batch_size=4):
+    return Trainer(classifier, pictures, batch_size, seed=0, device=torch.device("cpu"))
+
+
+def test_it_learns(classifier, pictures):
+    run = trainer(classifier, pictures, 8)
+    losses = [run.step() for _ in range(25)]
+    first, last = np.mean([loss.pixel for loss in losses[:5]]), np.mean([loss.pixel for loss in losses[-5:]])
+    assert last < 0.8 * first
+    features = [loss.feature for loss in losses]
+    assert np.mean(features[-5:]) < np.mean(features[:5])
+
+
+def test_both_sides_play_after_the_warm_up(classifier, pictures):
+    run = trainer(classifier, pictures)
+    run.step_count = WARM_UP_STEPS + 1
+    before = {k: v.clone() for k, v in run.discriminator.state_dict().items()}
+    loss = run.step()
+    assert loss.discriminator > 0
+    assert any(not torch.equal(v, before[k]) for k, v in run.discriminator.state_dict().items())
+
+
+def test_a_checkpoint_restores_everything(classifier, pictures, tmp_path):
+    run = trainer(classifier, pictures)
+    run.step_count = WARM_UP_STEPS + 1
+    run.step()
+    run.save_checkpoint(tmp_path / "run.safetensors")
+    other = trainer(classifier, pictures)
+    other.restore(tmp_path / "run.safetensors")
+    for name in ("generator", "average", "discriminator", "encoder"):
+        for key, value in getattr(run, name).state_dict().items():
+            if "classifier" not in key:
+                torch.testing.assert_close(getattr(other, name).state_dict()[key], value)
+    run.rng, other.rng = (np.random.default_rng(5) for _ in range(2))
+    np.testing.assert_allclose(run.step(), other.step(), rtol=2e-2)
+    for a, b in zip(run.generator.parameters(), other.generator.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0.05, atol=2e-3)
+
+
+def test_bad_pictures_are_counted_and_every_twentieth_is_held_out(pictures):
+    assert len(pictures.skipped) == 2
+    assert len(pictures) == 57
+    training, held_out = split(list(range(100)))
+    assert held_out == [19, 39, 59, 79, 99] and not set(training) & set(held_out)
+
+
+def test_too_few_pictures(folder, tmp_path):
+    for i in range(20):
+        (tmp_path / f"{i}.png").write_bytes((folder / f"{i:02d}.png").read_bytes())
+    with pytest.raises(UserError, match="at least 50"):
+        Pictures([tmp_path], progress=False)
+
+
+def test_the_command_stops_saves_and_resumes(visualizer, folder, tmp_path):
+    arguments = ("train", folder, "-o", "mine.safetensors", "--batch-size", "4")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "visualizer", *map(str, arguments)],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    text = ""
+    while "pictures/s" not in text and time.monotonic() < deadline:
+        text += process.stderr.read(40)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in errors, (text + errors)[-2000:]
+    assert "2 unreadable pictures left out" in out
+    done = int(weights.load(tmp_path / "mine.safetensors", "generator")[1]["steps"])
+    assert done >= 1 and (tmp_path / "mine.preview.png").exists()
+
+    more = visualizer(*arguments, "--resume", "--steps", done + 2, cwd=tmp_path)
+    assert more.returncode == 0, more.stderr
+    assert f"{done + 2} steps" in more.stdout
+
+
+def test_what_can_go_wrong(visualizer, folder, tmp_path):
+    for arguments, words in (
+        (("train", "none", "-o", "g.safetensors"), ("none", "no such folder")),
+        (("train", folder, "-o", "g.safetensors", "--resume"), ("no checkpoint",)),
+        (("train", folder, "-o", "g.safetensors", "--batch-size", "5"), ("--batch-size 5", "multiple of 2")),
+        (
+            ("train", folder, "-o", "missing/g.safetensors", "--steps", "1"),
+            ("missing/g", "choose another path"),
+        ),
+    ):
+        result = visualizer(*arguments, cwd=tmp_path)
+        assert result.returncode == 2 and "Traceback" not in result.stderr, result.stderr
+        for word in words:
+            assert word in result.stderr
+
+
+def test_two_processes_are_as_one(folder, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        import json, sys, torch
+        from visualizer import assets
+        from visualizer.neural import distributed
+        from visualizer.neural.classifier import Classifier
+        from visualizer.neural.pictures import Pictures
+        from visualizer.neural.trainer import Trainer, WARM_UP_STEPS
+        torch.set_num_threads(1)
+        device = distributed.start(torch.device("cpu"))
+        run = Trainer(
+            Classifier.load(assets.model("classifier.safetensors")),
+            Pictures([{str(folder)!r}], False), 8, 0, device
+        )
+        losses = [run.step() for _ in range(2)]
+        run.step_count = WARM_UP_STEPS + 250
+        losses += [run.step() for _ in range(2)]
+        if distributed.rank() == 0:
+            print(json.dumps(losses))
+        distributed.stop()
+        """)
+    )
+    one = subprocess.run(
+        [sys.executable, script], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script]
+    two = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert two.returncode == 0, two.stderr[-3000:]
+    alone, together = (np.array(json.loads(r.stdout.strip().splitlines()[-1])) for r in (one, two))
+    np.testing.assert_allclose(together, alone, rtol=0.02, atol=0.02)
+    assert np.abs(alone[0] - alone[-1]).max() > 0.05
