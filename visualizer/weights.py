@@ -49,7 +49,8 @@ def check_writable(path: Path | str) -> None:
         if path.is_dir():
             raise IsADirectoryError("it is a folder")
     except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror or error}); choose another path.") from None
+        reason = error.strerror or error
+        raise UserError(f"{path} can't be written ({reason}); choose another path.") from None
 
 
 def kind(path: Path | str) -> str:

@@ -8,6 +8,7 @@ tells what changes in the music, not how loud it is or how it was mastered.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -175,7 +176,7 @@ class Spectrum:
         np.square(self._power, out=self._power)
         np.dot(self._weights, self._power, out=w.power_db)
         w.power_db *= self._scale
-        w.loudness = 10 * np.log10(max(float(w.power_db.sum()), 1e-12))
+        w.loudness = 10 * math.log10(max(float(w.power_db.sum()), 1e-12))
         np.maximum(w.power_db, 1e-20, out=w.power_db)
         np.log10(w.power_db, out=w.power_db)
         w.power_db *= 10

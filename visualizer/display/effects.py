@@ -117,7 +117,7 @@ class Effects:
         angle = self._time * t.spin * 2 * math.pi / 60
         scale = 1 / (1 + max(zoom, -0.5))
         cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
-        rotation = torch.tensor([[cos, sin], [-sin, cos]])
+        rotation = torch.tensor([[cos, sin], [-sin, cos]], dtype=torch.float32)
         padding = "zeros" if t.fit == "fit" else "reflection"
         grid = self._grid if angle == 0 and zoom == 0 else self._grid @ rotation
         return F.grid_sample(image, grid[None], "bilinear", padding, align_corners=False)
@@ -129,7 +129,7 @@ class Effects:
             return image
         keep = amount ** (30 * dt)  # the setting is per thirtieth of a second
         y, x = self._centred()
-        scale = 1 - 0.6 * dt
+        scale = 1 - 0.2 * dt
         drift = torch.stack(torch.broadcast_tensors(x * scale, y * scale), -1)[None]
         old = F.grid_sample(self._trail, drift, "bilinear", "border", align_corners=False)
         self._trail = torch.lerp(image, old, keep)

@@ -75,35 +75,47 @@ def climb(
     """Climb from start [n, 4096] towards classes [n], each until its probability reaches stop_at [n].
 
     The generator and classifier must be frozen. A climb that never arrives ends at its best point.
+    Only climbs still under way cost time.
     """
     rng = torch.Generator().manual_seed(seed)
     shell = Shell(start)
-    objective = class_objective(classes)
     optimiser = torch.optim.Adam([shell.codes], LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    best_codes = start.clone()
     best = torch.zeros(len(start), device=start.device)
-    steps = torch.zeros(len(start), dtype=torch.int64)
-    running = torch.ones(len(start), dtype=torch.bool, device=start.device)
+    best_codes = start.clone()
+    steps = torch.zeros(len(start), dtype=torch.int64, device=start.device)
+    running = torch.arange(len(start), device=start.device)
+
+    def seen_in(pictures: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(logits, the wanted classes' probabilities) of pictures of the climbs numbered by rows."""
+        logits = classifier(pictures).float()
+        return logits, logits.detach().softmax(1).gather(1, classes[rows, None])[:, 0]
 
     for step in range(max_steps + 1):
         with torch.autocast(start.device.type, torch.bfloat16):
-            pictures = generator(shell.codes)
-            with torch.no_grad():
-                seen = classifier(pictures).float().softmax(1).gather(1, classes[:, None])[:, 0]
-        better = running & (seen > best)
-        best = torch.where(better, seen, best)
+            pictures = generator(shell.codes[running])
+            logits, seen = seen_in(random_shift(pictures, rng), running)
+            hopeful = seen >= stop_at[running]
+            if hopeful.any():  # was it only the luck of the shift?
+                with torch.no_grad():
+                    seen[hopeful] = seen_in(pictures[hopeful], running[hopeful])[1]
+        better = running[seen > best[running]]
+        best[running] = torch.maximum(best[running], seen)
         best_codes[better] = shell.codes.detach()[better]
-        steps[better.cpu()] = step
-        running &= seen < stop_at
-        if step == max_steps or not running.any():
+        steps[better] = step
+        climbing = seen < stop_at[running]
+        losses = class_objective(classes[running])(logits)[climbing]
+        running = running[climbing]
+        if step == max_steps or not len(running):
             break
-        with torch.autocast(start.device.type, torch.bfloat16):
-            losses = objective(classifier(random_shift(pictures, rng)).float())
         optimiser.zero_grad()
-        losses[running].sum().backward()
-        held = shell.codes.detach()[~running].clone()
+        losses.sum().backward()
+        arrived = torch.ones(len(start), dtype=torch.bool, device=start.device)
+        arrived[running] = False
+        held = shell.codes.detach()[arrived].clone()
         optimiser.step()
         shell.constrain()
         with torch.no_grad():
-            shell.codes[~running] = held
-    return Dream(best_codes, best, steps)
+            shell.codes[arrived] = held
+    with torch.no_grad(), torch.autocast(start.device.type, torch.bfloat16):
+        _, probability = seen_in(generator(best_codes), torch.arange(len(start), device=start.device))
+    return Dream(best_codes, probability, steps.cpu())

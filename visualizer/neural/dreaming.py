@@ -18,7 +18,7 @@ from visualizer.neural.generator import CODE_DIM, Generator
 from visualizer.neural.pictures import find, read, to_tensor
 from visualizer.progress import bar
 
-BATCH_SIZE = 16
+BATCH_SIZE = 24
 # Pictures with less contrast than this (luminance deviation, 0..1) show nothing.
 MUD = 0.05
 # Pictures more alike than this (cosine of the classifier's pooled features) are the same twice.

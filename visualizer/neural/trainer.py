@@ -93,7 +93,8 @@ class Trainer:
     def _look_at_photos(self) -> tuple[Encoder, list[torch.Tensor]]:
         """The code's whitening and the feature channels' standard deviations, from photos."""
         pooled, stds = [], []
-        for photos in self.pictures.sample(CODE_PHOTOS, np.random.default_rng(0), 32):
+        n = min(CODE_PHOTOS, 4 * len(self.pictures))
+        for photos in self.pictures.sample(n, np.random.default_rng(0), 32):
             features = self.classifier.features(photos.to(self.device))
             pooled.append(Encoder.pool(features[-1]))
             stds.append([f.std((0, 2, 3)) for f in features])

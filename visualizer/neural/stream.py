@@ -1,0 +1,151 @@
+"""The picture stream: a painter on a thread of its own, always a little ahead of the screen.
+
+A generator may take longer than the screen leaves between two frames. So each picture is painted for the
+time at which it will be seen, which the particle's exact path allows to know ahead, and between two
+pictures the screen gets blends of them.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+# The furthest that a picture is painted ahead of its beginning.
+LONGEST_S = 0.1
+
+Painting = Callable[[np.ndarray], np.ndarray]
+"""Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8."""
+
+
+class Pose(Protocol):
+    """Where the particle is: gives the code [4096] float32 of a time of time.perf_counter."""
+
+    def code(self, time: float) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A painted moment.
+
+    pixels: [256, 256, 3] uint8. time: when it is to be seen. begun, took: when painting began and how long
+    it went on, seconds of time.perf_counter. pose: what it was painted from.
+    """
+
+    pixels: torch.Tensor
+    time: float
+    begun: float
+    took: float
+    pose: Pose
+
+
+class PictureStream:
+    """Paints on its own thread; a context manager.
+
+    The render thread calls `tick` after every swap, `wait` before it composes the next frame, and `at`
+    for the picture. An error in painting comes out of `at`.
+    """
+
+    def __init__(self, painter: Painting, pose: Callable[[], Pose]):
+        """pose: gives the newest pose; called on the painting thread."""
+        self._painter, self._pose = painter, pose
+        self._changed = threading.Condition()
+        self._tick: tuple[float, float, float] | None = None
+        self._stopped = False
+        self._error: BaseException | None = None
+        self._pair: tuple[Picture | None, Picture | None] = (None, None)
+        self._took: deque[float] = deque(maxlen=10)
+        self._expected = 0.02  # seconds for the next picture
+        self._ready = -math.inf
+        self._thread = threading.Thread(target=self._work, name="painter", daemon=True)
+
+    def tick(self, swap: float, period: float, lead: float) -> None:
+        """Ask for what the next swap shows.
+
+        swap: its time; period: from swap to swap; lead: how long before the swap the picture is needed.
+        """
+        with self._changed:
+            self._tick = swap, period, lead
+            self._changed.notify_all()
+
+    def wait(self, until: float) -> None:
+        """Sleep until the picture asked for is there, or not at all if it can't be by a time."""
+        with self._changed:
+            while self._error is None and (self._tick is not None or self._ready > -math.inf):
+                left = until - time.perf_counter()
+                if left <= 0 or self._ready > until:
+                    return
+                self._changed.wait(left)
+
+    def at(self, moment: float) -> torch.Tensor | None:
+        """The picture [256, 256, 3] uint8 for a time: the newest, or a blend towards it. None at first."""
+        if self._error is not None:
+            raise self._error
+        older, newer = self._pair
+        if newer is None:
+            return None
+        if older is None or moment >= newer.time or older.time >= newer.time:
+            return newer.pixels
+        weight = max(0.0, (moment - older.time) / (newer.time - older.time))
+        mixed = torch.lerp(older.pixels.float(), newer.pixels.float(), weight)
+        return mixed.add_(0.5).to(torch.uint8)
+
+    @property
+    def newest(self) -> Picture | None:
+        """The last picture painted."""
+        return self._pair[1]
+
+    def _work(self) -> None:
+        try:
+            while True:
+                with self._changed:
+                    while self._tick is None and not self._stopped:
+                        self._changed.wait()
+                    if self._stopped:
+                        return
+                    swap, period, lead = self._tick
+                    self._tick = None
+                    begun = time.perf_counter()
+                    self._ready = begun + self._expected
+                    self._changed.notify_all()
+                self._paint(begun, self._target(swap, period, lead))
+        except BaseException as error:
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
+
+    def _target(self, swap: float, period: float, lead: float) -> float:
+        """The last swap that shows the picture begun now before the next one can take over."""
+        first = max(0, math.ceil((self._ready + lead - swap) / period))
+        lasts = max(1, math.ceil(self._expected / period))
+        return swap + (first + lasts - 1) * period
+
+    def _paint(self, begun: float, target: float) -> None:
+        pose = self._pose()
+        pixels = torch.as_tensor(self._painter(pose.code(target)[None])[0])
+        took = time.perf_counter() - begun
+        picture = Picture(pixels, target, begun, took, pose)
+        with self._changed:
+            self._took.append(took)
+            # All but the slowest: too short a guess shows as a halt, too long a one as a guess at the future.
+            self._expected = min(LONGEST_S, sorted(self._took)[-2:][0])
+            self._pair = self._pair[1], picture
+            self._ready = -math.inf
+            self._changed.notify_all()
+
+    def __enter__(self) -> PictureStream:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        self._thread.join(timeout=1)
