@@ -3,9 +3,12 @@
 import pytest
 
 from visualizer import assets, preset
+from visualizer.audio.codebook import Codebook
 from visualizer.errors import UserError
 from visualizer.latent.bank import Bank
 from visualizer.latent.particle import Gravity, Spring
+
+CODEBOOK = Codebook.load(assets.model("codebook.safetensors"))
 
 
 def write(tmp_path, text):
@@ -19,7 +22,7 @@ def test_every_shipped_preset_works(name):
     path = preset.find(name)
     look = preset.load(path)
     bank = Bank.load(preset.resolve(look.bank.file, path))
-    motion = look.motion(bank, 100)
+    motion = look.motion(bank, CODEBOOK)
     assert look.title and look.description
     assert motion.targets.shape == (100, 4096)
     assert len(bank.choose(look.bank.classes, look.bank.groups)) >= 30
@@ -34,7 +37,7 @@ def test_what_a_preset_says_is_done(tmp_path):
     look = preset.load(write(tmp_path, text))
     assert look.law() == Gravity(0.5, 0.25)
     bank = Bank.load(assets.model("bank.safetensors"))
-    assert look.motion(bank, 10).hold == pytest.approx(0.09)
+    assert look.motion(bank, CODEBOOK).hold == pytest.approx(0.09)
     assert preset.load(write(tmp_path, 'title = "Plain"')).law() == Spring(0.4, 0.1)
 
 
@@ -64,7 +67,7 @@ def test_errors_name_the_file_the_key_and_what_is_allowed(tmp_path, text, words)
 def test_what_the_bank_does_not_hold(tmp_path, table, words):
     look = preset.load(write(tmp_path, f'title = "x"\n[bank]\n{table}\n'))
     with pytest.raises(UserError) as error:
-        look.motion(Bank.load(assets.model("bank.safetensors")), 10)
+        look.motion(Bank.load(assets.model("bank.safetensors")), CODEBOOK)
     for word in words:
         assert word in str(error.value)
 

@@ -197,4 +197,4 @@ def open_parts(
     preset = presets.load(path)
     codebook = Codebook.load(codebook_path or presets.resolve(preset.codebook.file, path))
     bank = Bank.load(presets.resolve(preset.bank.file, path))
-    return preset, codebook, preset.motion(bank, len(codebook), seed)
+    return preset, codebook, preset.motion(bank, codebook, seed)

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from visualizer import assets
+from visualizer.audio.codebook import Codebook
 from visualizer.errors import UserError
 from visualizer.latent import mapping
 from visualizer.latent.bank import Bank
@@ -43,8 +44,8 @@ class CodebookTable(_Table):
 class MappingTable(_Table):
     """[mapping]: which cluster calls up which vector."""
 
-    kind: Literal["random"] = "random"
-    """random: any vector for any cluster, by the seed."""
+    kind: Literal["similar", "random"] = "similar"
+    """similar: similar sounds call up similar pictures; random: any vector for any cluster."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Another seed is another dealing of the vectors."""
 
@@ -123,11 +124,20 @@ class Preset(_Table):
         kind = Spring if self.particle.law == "spring" else Gravity
         return kind(self.particle.response_ms / 1000, self.particle.bounce)
 
-    def motion(self, bank: Bank, n_clusters: int, seed: int | None = None) -> Motion:
-        """The path-maker for a bank. seed: overrides the preset's own. Raises UserError."""
+    def targets(self, bank: Bank, codebook: Codebook, seed: int | None = None) -> np.ndarray:
+        """[n_clusters, 4096] float64: the vector that each cluster calls up.
+
+        seed: overrides the preset's own. Raises UserError if the bank lacks what the preset names.
+        """
         chosen = bank.choose(self.bank.classes, self.bank.groups)
-        targets = mapping.random(chosen, n_clusters, self.mapping.seed if seed is None else seed)
-        return Motion(targets.astype(np.float64), self.law(), self.particle.hold_ms / 1000)
+        seed = self.mapping.seed if seed is None else seed
+        if self.mapping.kind == "similar":
+            return mapping.similar(chosen, codebook.centroids, seed).astype(np.float64)
+        return mapping.random(chosen, len(codebook), seed).astype(np.float64)
+
+    def motion(self, bank: Bank, codebook: Codebook, seed: int | None = None) -> Motion:
+        """The path-maker for a bank and a codebook. seed: overrides the preset's own. Raises UserError."""
+        return Motion(self.targets(bank, codebook, seed), self.law(), self.particle.hold_ms / 1000)
 
 
 def find(name: str) -> Path:

@@ -15,6 +15,8 @@ from visualizer import weights
 from visualizer.errors import UserError
 from visualizer.latent.groups import GROUPS
 
+ARRAYS = ("codes", "classes", "probability", "steps", "looks")
+
 
 @dataclass(frozen=True)
 class Bank:
@@ -22,7 +24,8 @@ class Bank:
 
     codes: [n, 4096] float32. classes: [n] int64, ImageNet class numbers, -1 for none.
     labels: n names. probability: [n] float32, the classifier's for the class, 0..1.
-    steps: [n] int64, steps of ascent that led there.
+    steps: [n] int64, steps of ascent that led there. looks: [n, 32] float32, the classifier's view of the
+    pictures in few dimensions: similar pictures lie close.
     """
 
     codes: np.ndarray
@@ -30,6 +33,7 @@ class Bank:
     labels: tuple[str, ...]
     probability: np.ndarray
     steps: np.ndarray
+    looks: np.ndarray
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -37,9 +41,7 @@ class Bank:
     def take(self, index: Sequence[int] | np.ndarray) -> Bank:
         """The vectors of these positions."""
         labels = tuple(self.labels[i] for i in index)
-        return Bank(
-            self.codes[index], self.classes[index], labels, self.probability[index], self.steps[index]
-        )
+        return Bank(labels=labels, **{name: getattr(self, name)[index] for name in ARRAYS})
 
     def choose(self, classes: Sequence[str] = (), groups: Sequence[str] = ()) -> Bank:
         """Only the vectors of these classes and groups together; all of them if none are named.
@@ -64,10 +66,7 @@ class Bank:
 
     def save(self, path: Path | str, metadata: dict[str, str] | None = None) -> None:
         """Write a safetensors file. Raises UserError if it can't be written."""
-        tensors = {
-            name: torch.from_numpy(np.ascontiguousarray(getattr(self, name)))
-            for name in ("codes", "classes", "probability", "steps")
-        }
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(getattr(self, name))) for name in ARRAYS}
         weights.save(path, "bank", tensors, {**(metadata or {}), "labels": "\n".join(self.labels)})
 
     @classmethod

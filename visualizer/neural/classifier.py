@@ -39,6 +39,10 @@ class Classifier(nn.Module):
         """Feature maps at strides 4, 8, 16 and 32."""
         return self.net.features(self.normalise(pictures))
 
+    def pooled(self, pictures: torch.Tensor) -> torch.Tensor:
+        """[n, 1280] features that the classes are told from."""
+        return self.net.pooled(self.features(pictures)[-1])
+
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """[n, 1000] logits."""
         return self.net(self.normalise(pictures))

@@ -23,6 +23,7 @@ BATCH_SIZE = 24
 MUD = 0.05
 # Pictures more alike than this (cosine of the classifier's pooled features) are the same twice.
 TWIN = 0.95
+LOOK_DIM = 32
 
 
 def random_starts(n: int, seed: int, device: torch.device) -> torch.Tensor:
@@ -43,6 +44,15 @@ def photo_starts(paths: Sequence, encoder: Encoder, device: torch.device) -> tor
     return torch.cat(batches)
 
 
+def looks(features: torch.Tensor) -> np.ndarray:
+    """[n, 32] float32: pooled classifier features [n, 1280], normalised, in their main dimensions."""
+    unit = torch.nn.functional.normalize(features.float(), dim=1)
+    centred = unit - unit.mean(0)
+    axes = torch.linalg.svd(centred, full_matrices=False).Vh[:LOOK_DIM]
+    flat = centred @ axes.T
+    return torch.nn.functional.pad(flat, (0, LOOK_DIM - flat.shape[1])).cpu().numpy()
+
+
 class Collection:
     """The vectors kept so far; refuses mud and twins."""
 
@@ -60,8 +70,7 @@ class Collection:
         pictures = self._generator(dream.codes)
         luminance = (pictures * pictures.new_tensor([0.2126, 0.7152, 0.0722])[:, None, None]).sum(1)
         contrast = luminance.std((1, 2))
-        deepest = self._classifier.features(pictures)[-1]
-        features = torch.nn.functional.normalize(self._classifier.net.pooled(deepest), dim=1)
+        features = torch.nn.functional.normalize(self._classifier.pooled(pictures), dim=1)
         for i, code in enumerate(dream.codes):
             twin = bool(len(self._features)) and float((self._features @ features[i]).max()) > TWIN
             if contrast[i] < MUD or twin or dream.probability[i] < least[i]:
@@ -81,6 +90,7 @@ class Collection:
             labels,
             np.array(self.probability, np.float32),
             np.array(self.steps),
+            looks(self._features),
         )
 
 

@@ -11,6 +11,7 @@ import torch
 from visualizer.errors import UserError
 from visualizer.latent.bank import Bank
 from visualizer.neural.classifier import Classifier
+from visualizer.neural.dreaming import looks
 from visualizer.neural.encoder import Encoder
 from visualizer.neural.generator import PICTURE_SIZE, Generator
 from visualizer.neural.pictures import find, to_tensor, try_read
@@ -29,7 +30,7 @@ def encode_photos(
     classifier = Classifier.load(classifier_path)
     encoder, generator = Encoder.load(generator_path, classifier), Generator.load(generator_path)
     paths = [p for photo in photos for p in (find(photo) if photo.is_dir() else [photo])]
-    codes, names, classes, probability, skipped = [], [], [], [], []
+    codes, names, classes, probability, features, skipped = [], [], [], [], [], []
     with bar(len(paths), "encoding", "photo", progress) as progress_bar:
         for path in paths:
             picture = try_read(path, PICTURE_SIZE)
@@ -37,7 +38,8 @@ def encode_photos(
                 skipped.append(path)
             else:
                 code = encoder(to_tensor(picture[None]))
-                seen = classifier(generator(code)).softmax(1)[0]
+                features.append(classifier.pooled(generator(code)))
+                seen = classifier.net.classify(features[-1]).softmax(1)[0]
                 codes.append(code[0].numpy())
                 names.append(path.stem)
                 classes.append(int(seen.argmax()))
@@ -53,5 +55,6 @@ def encode_photos(
         tuple(names),
         np.array(probability, np.float32),
         np.zeros(len(codes), np.int64),
+        looks(torch.cat(features)),
     )
     return bank, skipped
