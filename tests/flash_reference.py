@@ -99,6 +99,29 @@ def in_window(values: np.ndarray, times: np.ndarray, seconds: float) -> np.ndarr
     return np.stack([values[(times > t - seconds + SLACK) & (times <= t)].sum(0) for t in times])
 
 
+def concurrent(moves: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Of moves [t, h, w] bool, how many of each pixel count and when, [t, h, w].
+
+    Those do that are within 0.05 s of so many others that together they fill more than a quarter of
+    a block that the pixel is in; they count from when that is so.
+    """
+    h, w = moves.shape[1:]
+    bh, bw = block_size(h, w)
+    counts = np.zeros(moves.shape, int)
+    waiting = moves.astype(int)
+    parts = [block_fractions(m)[:-1] for m in moves]
+    for i, now in enumerate(times):
+        window = [j for j in range(i + 1) if times[j] > now - 0.05]
+        full = sum(parts[j] for j in window).reshape(h - bh + 1, w - bw + 1) > 0.25
+        near = np.zeros((h, w), bool)
+        for y, x in np.argwhere(full):
+            near[y : y + bh, x : x + bw] = True
+        for j in window:
+            counts[i] += waiting[j] * near
+            waiting[j][near] = 0
+    return counts
+
+
 def block_transitions(rises: np.ndarray, falls: np.ndarray, times: np.ndarray) -> np.ndarray:
     """[t, blocks] bool: when more than a quarter of a block moves together, against its last move.
 
@@ -106,17 +129,18 @@ def block_transitions(rises: np.ndarray, falls: np.ndarray, times: np.ndarray) -
     """
     parts = [np.stack([block_fractions(m) for m in moves]) for moves in (rises, falls)]
     counted = np.zeros(parts[0].shape, bool)
-    for b in range(counted.shape[1]):
-        last, used = set(), [-1e9, -1e9]
-        for i in np.flatnonzero(parts[0][:, b] + parts[1][:, b]):
-            now = set()
-            for direction in (0, 1):
-                recent = (times <= times[i]) & (times > max(times[i] - 0.05, used[direction]))
-                if parts[direction][recent, b].sum() > 0.25:
-                    now.add(direction)
-                    used[direction] = times[i]
-            if now and (not last or {1 - d for d in now} & last):
-                counted[i, b], last = True, now
+    used = np.full((2, counted.shape[1]), -1e9)
+    last = np.zeros((2, counted.shape[1]), bool)
+    for i, now in enumerate(times):
+        event = np.zeros_like(last)
+        for direction, part in enumerate(parts):
+            waiting = np.zeros(counted.shape[1])
+            for j in np.flatnonzero((times <= now) & (times > now - 0.05)):
+                waiting += part[j] * (times[j] > used[direction])
+            event[direction] = (waiting > 0.25) & (part[i] > 0)
+        used[event] = now
+        counted[i] = event.any(0) & (~last.any(0) | (event[::-1] & last).any(0))
+        last = np.where(counted[i], event, last)
     return counted
 
 
@@ -129,7 +153,7 @@ def judge(frames: np.ndarray, times: np.ndarray) -> list[Violation]:
     for kind, (up, down) in (("general", luminance), ("red", red_transitions(frames))):
         if not up.any() and not down.any():
             continue
-        pixels = in_window((up | down).astype(int), times, 1)
+        pixels = in_window(concurrent(up | down, times), times, 1)
         blocks = in_window(block_transitions(up, down, times).astype(int), times, 1)
         lasting = []
         for count in (pixels, blocks):
@@ -166,7 +190,7 @@ def flashes_per_second(frames: np.ndarray, times: np.ndarray) -> float:
     frames, times = np.asarray(frames), np.asarray(times, float)
     up, down = luminance_transitions(relative_luminance(frames))
     worst = in_window(block_transitions(up, down, times).astype(int), times, 1).max()
-    pixels = in_window((up | down).astype(int), times, 1)
+    pixels = in_window(concurrent(up | down, times), times, 1)
     for n in range(int(worst) + 1, 1000):
         if max(block_fractions(p >= n).max() for p in pixels) <= 0.25:
             break

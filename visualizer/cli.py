@@ -77,18 +77,25 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="visualizer")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Turn any sound into a stream of pictures imagined by a neural network.
+
+    Without a command it opens the window and listens to the microphone, as `visualizer live` does.
 
     \b
     Try it:
-      visualizer demo                        a music video of the built-in tune
+      visualizer demo                        the built-in tune, in a window
+      visualizer play song.mp3               a song of yours, in a window
       visualizer render song.mp3 -o clip.mp4 a music video of yours
       visualizer COMMAND --help              what a command does, with examples
     """
+    if context.invoked_subcommand is None:
+        context.invoke(live)
 
 
 def rendering_options(command):
@@ -119,11 +126,98 @@ def rendering_options(command):
                 default="auto",
                 help="Where the network runs.",
             ),
+            click.option(
+                "--allow-flashing", is_flag=True, help="Switch the flash limiter off: mind your audience."
+            ),
             click.option("--verbose", is_flag=True, help="Tell where the time went."),
         ]
     ):
         command = option(command)
     return command
+
+
+def window_options(command):
+    """The options that every command with a window has."""
+    for option in reversed(
+        [
+            click.option("--preset", metavar="NAME", help="Begin with a shipped preset, or a .toml file."),
+            click.option("--fullscreen", is_flag=True, help="Fill the screen; F does it too."),
+            click.option(
+                "--monitor", type=click.IntRange(0), metavar="N", help="Open on this display of `devices`."
+            ),
+            click.option("--size", type=Size(), default="1280x720", help="Size of the window in pixels."),
+            click.option(
+                "--compute",
+                type=click.Choice(["auto", "cpu", "cuda"]),
+                default="auto",
+                help="Where the network runs.",
+            ),
+            click.option(
+                "--allow-flashing", is_flag=True, help="Switch the flash limiter off: mind your audience."
+            ),
+            click.option("--verbose", is_flag=True, help="Tell afterwards how fast it was."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@main.command(short_help="Listen and show, in a window.")
+@click.option(
+    "--device", metavar="NAME|INDEX", help="Listen to this input of `devices`.  [default: the system's]"
+)
+@window_options
+def live(verbose: bool, **options) -> None:
+    """Open the window and follow the microphone, or any other input. In the window, H lists the keys.
+
+    \b
+    Examples:
+      visualizer live --fullscreen
+      visualizer live --device monitor --preset reef     what the loudspeakers play (PulseAudio)
+    """
+    _show("microphone", verbose, **options)
+
+
+@main.command(short_help="Play a song and follow it, in a window.")
+@click.argument("song", type=click.Path(path_type=Path))
+@click.option(
+    "--device", metavar="NAME|INDEX", help="Play on this output of `devices`.  [default: the system's]"
+)
+@window_options
+def play(song: Path, verbose: bool, **options) -> None:
+    """Play SONG through the loudspeakers and follow it in the window. H lists the keys.
+
+    \b
+    Examples:
+      visualizer play song.mp3
+      visualizer play set.flac --preset mandala --fullscreen --monitor 1
+    """
+    from visualizer.audio.song import Song
+
+    _show(Song(song), verbose, **options)
+
+
+def _show(source, verbose: bool, **options) -> None:
+    from visualizer.live import run_live
+
+    statistics = run_live(source, **options)
+    if verbose:
+        click.echo(statistics)
+
+
+@main.command(short_help="List sound devices, processors and displays.")
+def devices() -> None:
+    """List what --device, --compute and --monitor can name.
+
+    > marks the default input, < the default output.
+
+    \b
+    Examples:
+      visualizer devices
+    """
+    from visualizer import devices
+
+    click.echo(devices.listing())
 
 
 @main.command(short_help="Make a music video from a song.")
@@ -165,18 +259,19 @@ def render(song: Path, output: Path, start: float, duration: float | None, **opt
     _render(Song(song, start, duration), output, **options)
 
 
-@main.command(short_help="Make a video of the built-in tune.")
+@main.command(short_help="Show the built-in tune.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    default="demo.mp4",
     metavar="FILE.mp4",
-    help="The video to write.",
+    help="Write a video.  [default: demo.mp4 if there is no display, else none]",
 )
 @rendering_options
-def demo(output: Path, **options) -> None:
-    """Render the built-in demo tune with the shipped networks: nothing else is needed.
+def demo(output: Path | None, **options) -> None:
+    """Play the built-in demo tune with the shipped networks: nothing else is needed.
+
+    It opens a window. With -o, --seed or --codebook, or where there is no display, it makes a video.
 
     \b
     Examples:
@@ -185,12 +280,31 @@ def demo(output: Path, **options) -> None:
     """
     from visualizer.audio.demo_tune import demo_tune
     from visualizer.audio.song import Recording
+    from visualizer.display.window import NoDisplay
 
+    window = {key: options[key] for key in ("verbose", "preset", "size", "allow_flashing")}
+    # What only a video can have asks for one.
+    asked = output is not None or options["seed"] is not None or options["codebook"] is not None
+    output = output or Path("demo.mp4")
+    if not asked:
+        try:
+            return _show("demo", compute=options["device"], **window)
+        except NoDisplay as error:
+            click.echo(f"{error} Writing {output} instead.", err=True)
     _render(Recording("the demo tune", demo_tune()), output, **options)
 
 
 def _render(
-    song: Song | Recording, output: Path, preset: str, size, fps, seed, codebook, device, verbose
+    song: Song | Recording,
+    output: Path,
+    preset: str,
+    size,
+    fps,
+    seed,
+    codebook,
+    device,
+    allow_flashing,
+    verbose,
 ) -> None:
     from visualizer import assets, offline
     from visualizer.display.video import check_size
@@ -200,7 +314,12 @@ def _render(
     check_size(*size)
     look, codebook, motion = offline.open_parts(preset, codebook, seed)
     painter = Painter(Generator.load(assets.model("generator.safetensors")), choose_device(device))
-    report = offline.render(song, output, look, motion, codebook, painter, size, fps)
+    if allow_flashing:
+        click.echo(
+            f"WARNING: the flash limiter is off; {output} may harm people with photosensitive epilepsy.",
+            err=True,
+        )
+    report = offline.render(song, output, look, motion, codebook, painter, size, fps, not allow_flashing)
     click.echo(f"{output}: {report.frames} frames, {report.seconds:.1f} s, preset {look.title}.")
     if verbose:
         click.echo(report.timings())

@@ -19,7 +19,8 @@ from visualizer import preset as presets
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.listener import Event, Listener
 from visualizer.audio.song import Recording, Song, mono
-from visualizer.display.effects import Effects
+from visualizer.display.flash import FlashLimiter
+from visualizer.display.stage import Stage
 from visualizer.display.video import VideoWriter
 from visualizer.errors import UserError
 from visualizer.latent.bank import Bank
@@ -37,6 +38,8 @@ class Report:
 
     seconds: float = 0.0
     frames: int = 0
+    held: int = 0
+    """Frames that the flash limiter held back."""
     interrupted: bool = False
     damage: list[str] = field(default_factory=list)
     clusters: list[int] = field(default_factory=list)
@@ -103,28 +106,6 @@ class Clock:
             self._frame += 1
 
 
-class Studio:
-    """The picture side of a preset: codes to finished frames."""
-
-    def __init__(
-        self, painter: Painter, preset: presets.Preset, aspect: float, fps: Fraction, report: Report
-    ):
-        self._painter, self._report, self._dt = painter, report, float(1 / fps)
-        self._effects = Effects(preset.display, preset.drive, aspect)
-
-    def draw(self, shots: list[Shot]) -> np.ndarray:
-        """Frames [n, h, w, 3] uint8 at the picture's resolution."""
-        with self._report.timing("generator"):
-            pictures = torch.from_numpy(self._painter(np.stack([shot.code for shot in shots])))
-        with self._report.timing("effects"):
-            return np.stack(
-                [
-                    self._effects(picture, shot.loudness, shot.onset, self._dt).numpy()
-                    for picture, shot in zip(pictures, shots)
-                ]
-            )
-
-
 def render(
     song: Song | Recording,
     output: Path,
@@ -134,9 +115,12 @@ def render(
     painter: Painter,
     size: tuple[int, int],
     fps: Fraction,
+    limit_flashes: bool = True,
     progress: bool = True,
 ) -> Report:
     """Make a music video; return what was done. Ctrl-C leaves a playable file of that.
+
+    limit_flashes: keep to WCAG 2.2 SC 2.3.1; without, the file's comment says so.
 
     Raises UserError if the song can't be read or the video can't be written.
     """
@@ -144,21 +128,29 @@ def render(
     listener, clock = Listener(codebook), Clock(motion, fps)
     waiting: list[Shot] = []
     width, height = size
-    studio = Studio(painter, preset, width / height, fps, report)
+    stage = Stage(width / height, FlashLimiter(limit_flashes))
+    stage.play(preset, stage.effects(preset), fade=0)
+    comment = "made with visualizer" + ("" if limit_flashes else "; flashes are NOT limited")
     expected = song.expected_s
     total = None if expected is None else math.ceil(expected * fps)
 
     with (
-        VideoWriter(output, width, height, fps, comment="made with visualizer") as video,
+        VideoWriter(output, width, height, fps, comment) as video,
         bar(total, output.name, "frame", progress) as progress_bar,
     ):
 
         def draw(least: int) -> None:
             while len(waiting) >= least:
                 shots, waiting[:] = waiting[:BATCH_SIZE], waiting[BATCH_SIZE:]
-                frames = studio.draw(shots)
+                with report.timing("generator"):
+                    pictures = torch.from_numpy(painter(np.stack([shot.code for shot in shots])))
+                with report.timing("effects and limiter"):
+                    frames = []
+                    for picture, shot in zip(pictures, shots):
+                        frames.append(stage(picture, shot.loudness, shot.onset, float(1 / fps)).numpy())
+                        report.held += stage.limiter.held > 0
                 with report.timing("waiting for the encoder"):
-                    video.add_frames(frames)
+                    video.add_frames(np.stack(frames))
                 report.frames += len(frames)
                 progress_bar.update(len(frames))
 

@@ -20,8 +20,7 @@ RED_SHARE = 0.8
 RED_STEP = 0.2
 # More than this part of a block (a third of the view's width and height) has to flash.
 AREA = 0.25
-BLOCK_HEIGHT = 256 / 768
-BLOCK_WIDTH = 341 / 1024
+BLOCK = 256 / 768, 341 / 1024
 # Two opposing transitions are one flash; three flashes in any second are allowed.
 WINDOW = 1.0
 MAX_TRANSITIONS = 6
@@ -65,11 +64,12 @@ CODE = _code_table()
 class Grid:
     """Frames of one size, their analysis grid, and the 10-degree blocks on it.
 
-    A cell is a square of `factor` pixels; its colour is the mean in linear light. `tile` is the edge,
-    in cells, of the coarser squares on which the limiter works: about an eighth of a block.
+    A cell is a square of `factor` pixels; its colour is the mean in linear light. Areas are counted
+    in tiles, squares of `tile` cells, and blocks lie at every tile. With tiles of one cell that is
+    exact; otherwise a block is taken so much larger that it holds every block that lies in between.
     """
 
-    def __init__(self, height: int, width: int, device: torch.device | str = "cpu"):
+    def __init__(self, height: int, width: int, device: torch.device | str = "cpu", exact: bool = False):
         """Size of the frames in pixels. Raises ValueError if a side is 0."""
         if height < 1 or width < 1:
             raise ValueError(f"a frame of {height} by {width} pixels has no picture")
@@ -78,16 +78,14 @@ class Grid:
         factor = math.ceil(max(width / MAX_GRID_WIDTH, height / MAX_GRID_HEIGHT))
         self.factor = max(1, min(factor, height, width))
         self.shape = height // self.factor, width // self.factor
-        self.block = (
-            max(1, round(self.shape[0] * BLOCK_HEIGHT)),
-            max(1, round(self.shape[1] * BLOCK_WIDTH)),
-        )
-        self.tile = max(1, min(self.block) // 8)
+        block = [max(1, round(n * part)) for n, part in zip(self.shape, BLOCK, strict=True)]
+        self.block_cells = block[0] * block[1]
+        self.tile = 1 if exact else max(1, min(block) // 16)
         self.tiles = tuple(math.ceil(n / self.tile) for n in self.shape)
-        self.block_tiles = tuple(
-            min(t, math.ceil((b - 1) / self.tile) + 1) for b, t in zip(self.block, self.tiles, strict=True)
+        self.block = tuple(
+            min(t, math.ceil((b - 1) / self.tile) + 1) for b, t in zip(block, self.tiles, strict=True)
         )
-        self.positions = tuple(n - b + 1 for n, b in zip(self.shape, self.block, strict=True))
+        self.positions = tuple(t - b + 1 for t, b in zip(self.tiles, self.block, strict=True))
         self.linear = LINEAR.to(self.device)
         self.code = CODE.to(self.device)
         self.tile_cells = self.sum_tiles(torch.ones(self.shape, device=self.device))
@@ -126,34 +124,35 @@ class Grid:
             planes = F.avg_pool2d(planes, self.tile, ceil_mode=True, divisor_override=1)
         return planes.view(*cells.shape[:-2], *self.tiles)
 
-    def bound(self, tile_sums: torch.Tensor) -> torch.Tensor:
-        """[..., tile rows, tile columns] to [...]: no block holds a larger part of its area."""
-        planes = tile_sums.reshape(-1, 1, *self.tiles)
-        sums = F.avg_pool2d(planes, self.block_tiles, stride=1, divisor_override=1)
-        return sums.amax((-3, -2, -1)).view(tile_sums.shape[:-2]) / (self.block[0] * self.block[1])
+    def to_cells(self, tiles: torch.Tensor) -> torch.Tensor:
+        """[tile rows, tile columns] to [rows, columns], the same value all over a tile."""
+        (rows, columns), k = self.tiles, self.tile
+        cells = tiles[:, None, :, None].expand(rows, k, columns, k).reshape(rows * k, columns * k)
+        return cells[: self.shape[0], : self.shape[1]]
 
-    def fractions(self, cells: torch.Tensor) -> torch.Tensor:
-        """[..., rows, columns] bool to the part of each block that is set, one value per block position."""
-        bh, bw = self.block
-        sums = F.pad(cells.cumsum(-2, dtype=torch.int32).cumsum(-1, dtype=torch.int32), (1, 0, 1, 0))
-        down = sums[..., bh:, :] - sums[..., :-bh, :]
-        return (down[..., bw:] - down[..., :-bw]).float() / (bh * bw)
+    def filled(self, tile_sums: torch.Tensor) -> torch.Tensor:
+        """[..., tile rows, tile columns] cells set to the part of each block set, [..., positions]."""
+        return _box_sums(tile_sums, self.block) / self.block_cells
 
     def exceeds(self, cells: torch.Tensor, limits: torch.Tensor) -> torch.Tensor | None:
-        """Blocks of which more than limits[level] is set: [levels, block rows, block columns] bool.
+        """Blocks of which more than limits[level] is set, [levels, positions] bool; None if there are none.
 
-        `cells` is [levels, rows, columns] bool. None stands for no block at all.
+        cells: [levels, rows, columns], 0 or 1; limits: [levels, 1, 1].
         """
-        if int(cells.count_nonzero()) <= float(limits.min()) * self.block[0] * self.block[1]:
+        if not bool((cells.sum((1, 2)) > limits.view(-1) * self.block_cells).any()):
             return None
-        if bool((self.bound(self.sum_tiles(cells)) <= limits.view(-1)).all()):
-            return None
-        over = self.fractions(cells) > limits
+        over = self.filled(self.sum_tiles(cells)) > limits
         return over if bool(over.any()) else None
 
-    def tiles_under(self, blocks: torch.Tensor) -> torch.Tensor:
-        """Tiles touched by any set block: [block rows, block columns] to [tile rows, tile columns] bool."""
-        planes = F.max_pool2d(blocks[None, None].float(), self.tile, ceil_mode=True)
-        (th, tw), (bh, bw) = self.tiles, self.block_tiles
-        planes = F.pad(planes, (bw - 1, max(0, tw - planes.shape[-1]), bh - 1, max(0, th - planes.shape[-2])))
-        return F.max_pool2d(planes, (bh, bw), stride=1)[0, 0, :th, :tw] > 0
+    def tiles_in(self, blocks: torch.Tensor) -> torch.Tensor:
+        """Tiles in any of the blocks set: [..., positions] to [..., tile rows, tile columns], bool."""
+        bh, bw = self.block
+        return _box_sums(F.pad(blocks.float(), (bw - 1, bw - 1, bh - 1, bh - 1)), self.block) > 0
+
+
+def _box_sums(planes: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Sums over every rectangle of a size that fits into [..., rows, columns]."""
+    height, width = size
+    sums = F.pad(planes.cumsum(-2).cumsum(-1), (1, 0, 1, 0))
+    down = sums[..., height:, :] - sums[..., :-height, :]
+    return down[..., width:] - down[..., :-width]

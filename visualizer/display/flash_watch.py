@@ -1,8 +1,4 @@
-"""Watching a picture flash: how often its cells and whole areas make transitions.
-
-As in flash_transitions, the first dimension of most tensors is the level. Time is in seconds and
-only ever summed from the frames' durations, so the frame rate does not matter.
-"""
+"""Watching a picture flash: the transitions of its cells and of its blocks, and whether they are too many."""
 
 from __future__ import annotations
 
@@ -10,127 +6,26 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 
 from visualizer.display import flash_rule as rule
+from visualizer.display.flash_counts import Counts
 from visualizer.display.flash_rule import Grid
 from visualizer.display.flash_transitions import DOWN, UP, LuminanceTracker, RedTracker, column
 
 KINDS = ("general", "red")
-# Sums of many durations are not exact: a transition exactly one window ago is no longer in it.
-CLOCK_SLACK = 1e-5
-# From here on no further busy second may begin: it could last one WINDOW more.
-TIRED = rule.SUSTAINED - rule.WINDOW - 0.05
-
-
-class Counts:
-    """For every element of a shape: its moves in the last second, and how long it has been busy.
-
-    Busy is who made SUSTAINED_TRANSITIONS moves or more in the last second; `busy_time` is for how
-    many of the last five seconds.
-    """
-
-    def __init__(self, shape: tuple[int, ...], device: torch.device, resolution: float):
-        self.shape, self.device, self.resolution = shape, device, resolution
-        self.count = torch.zeros(shape, dtype=torch.int16, device=device)
-        self.busy_time: torch.Tensor | None = None
-        # Who was let go on although tired, because the area doing so was small.
-        self.exempt: torch.Tensor | None = None
-        self._marks: deque[tuple[float, torch.Tensor]] = deque()
-        self._bins: deque[list] = deque()
-
-    def advance(self, now: float) -> None:
-        """Forget what is too long ago."""
-        while self._marks and self._marks[0][0] <= now - rule.WINDOW + CLOCK_SLACK:
-            self.count -= self._marks.popleft()[1].view(torch.uint8)
-        while self._bins and self._bins[0][1] <= now - rule.SUSTAINED_WINDOW:
-            self.busy_time -= self._bins.popleft()[2]
-        if not self._bins:
-            self.busy_time = None
-
-    def tired(self, dt: float) -> torch.Tensor | None:
-        """Who has been busy for as long as is safe; None if nobody."""
-        if self.busy_time is None or len(self._marks) < rule.SUSTAINED_TRANSITIONS - 1:
-            return None
-        tired = (self.busy_time + dt >= TIRED) & (self.count >= rule.SUSTAINED_TRANSITIONS - 1)
-        return tired if bool(tired.any()) else None
-
-    def over(self, moves: torch.Tensor | None, dt: float) -> torch.Tensor | None:
-        """Who would be over the limit, or is already, if `moves` were made; None if nobody can be."""
-        over = None
-        if len(self._marks) >= rule.MAX_TRANSITIONS:
-            count = self.count if moves is None else self.count + moves
-            over = count > rule.MAX_TRANSITIONS
-        tired = None if moves is None else self.tired(dt)
-        for more in (self.exempt, None if tired is None else tired & moves):
-            if more is not None:
-                over = more if over is None else over | more
-        return over
-
-    def over_now(self) -> torch.Tensor | None:
-        """Who is over the limit of a second, or tired and still at it; None if nobody can be."""
-        over = self.count > rule.MAX_TRANSITIONS if len(self._marks) > rule.MAX_TRANSITIONS else None
-        if self.busy_time is not None:
-            tired = (self.busy_time >= TIRED) & (self.count >= rule.SUSTAINED_TRANSITIONS)
-            over = tired if over is None else over | tired
-        return over
-
-    def add(self, now: float, dt: float, moves: torch.Tensor | None) -> None:
-        """The moves that were made at time `now`, None for none; dt since the last ones."""
-        if moves is not None:
-            tired = self.tired(dt)
-            if tired is not None:
-                tired = tired & moves
-                self.exempt = tired if self.exempt is None else self.exempt | tired
-            self.count += moves
-            self._marks.append((now, moves))
-        busy = None
-        if len(self._marks) >= rule.SUSTAINED_TRANSITIONS:
-            busy = self.count >= rule.SUSTAINED_TRANSITIONS
-            busy = busy if bool(busy.any()) else None
-        if self.exempt is not None:
-            self.exempt = None if busy is None else self.exempt & busy
-        if busy is None:
-            return
-        if self.busy_time is None:
-            self.busy_time = torch.zeros(self.shape, device=self.device)
-        amount = busy * dt
-        self.busy_time += amount
-        if self._bins and now - self._bins[-1][0] < self.resolution:
-            self._bins[-1][1] = now
-            self._bins[-1][2] += amount
-        else:
-            self._bins.append([now, now, amount])
-
-    def worst(self) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """(who is over the limit of one second, who is over the limit of five); None if nobody can be."""
-        general = sustained = None
-        if len(self._marks) > rule.MAX_TRANSITIONS:
-            general = self.count > rule.MAX_TRANSITIONS
-        if self.busy_time is not None:
-            long = self.busy_time >= rule.SUSTAINED - 10 * CLOCK_SLACK
-            sustained = long & (self.count >= rule.SUSTAINED_TRANSITIONS)
-        return general, sustained
-
-    def fork(self, level: int) -> Counts:
-        one = slice(level, level + 1)
-        other = Counts((1, *self.shape[1:]), self.device, self.resolution)
-        other.count = self.count[one].clone()
-        for name in ("busy_time", "exempt"):
-            tensor = getattr(self, name)
-            setattr(other, name, None if tensor is None else tensor[one].clone())
-        other._marks = deque((t, mask[one]) for t, mask in self._marks)
-        other._bins = deque([start, end, amount[one].clone()] for start, end, amount in self._bins)
-        return other
 
 
 @dataclass
 class _Recent:
-    """The moves of one frame, still waiting for others to make an event together."""
+    """The moves of one frame, [up/down, levels, rows, columns], not too old to be together with others."""
 
     time: float
     moves: torch.Tensor
-    tile_sums: torch.Tensor
-    fractions: torch.Tensor | None = None
+    # Those, in any direction, that have not been counted because too few were together.
+    waiting: torch.Tensor
+    # The part of every block, and last of the whole picture, that moved, [up/down, levels, blocks + 1].
+    filled: torch.Tensor | None = None
 
 
 @dataclass
@@ -140,6 +35,9 @@ class KindLook:
     moves: torch.Tensor | None = None
     moved: torch.Tensor | None = None
     recent: _Recent | None = None
+    # Where moves count, [levels, rows, columns], and how many of each cell do now.
+    together: torch.Tensor | None = None
+    counted: torch.Tensor | None = None
     fired: torch.Tensor | None = None
     opposed: torch.Tensor | None = None
     # Cells over the limit, the blocks of which they fill too much, and events that are one too many.
@@ -151,20 +49,26 @@ class KindLook:
     def ok(self) -> bool:
         return self.bad_blocks is None and self.bad_events is None
 
+    @property
+    def only_mean(self) -> bool:
+        """Whether nothing but the mean luminance breaks the rule: no place does by itself."""
+        elsewhere = self.bad_blocks is not None or self.bad_events is None
+        return not elsewhere and not bool(self.bad_events[:, :-1].any())
+
 
 class Flashes:
     """The counts of one kind of flash: of every cell, and of every block as a whole.
 
-    A block has an event when more than AREA of it moves in one direction within TOGETHER; events in
-    opposing directions, in whatever part of the block, are transitions of the block. The whole
-    picture is one more block, and its mean luminance another.
+    A cell's moves count where more than AREA of a block around it moves, either way, within TOGETHER:
+    a texture that drifts by is no flash. Besides, a block has an event when more than AREA of it
+    moves in one direction; events in opposing directions, in whatever part of the block, are
+    transitions of the block. The whole picture is one more block, and its mean luminance another.
     """
 
     def __init__(self, grid: Grid, margins: tuple[float, ...], resolution: float):
         self.grid, levels = grid, len(margins)
         self.area = column([rule.AREA * (1 - m) for m in margins], grid.device)
-        self.blocks = grid.positions[0] * grid.positions[1]
-        shape = levels, self.blocks + 2
+        shape = levels, grid.positions[0] * grid.positions[1] + 2
         self.cells = Counts((levels, *grid.shape), grid.device, resolution)
         self.events = Counts(shape, grid.device, resolution)
         # Directions of the last event: 1 up, 2 down, 3 both at once.
@@ -172,106 +76,138 @@ class Flashes:
         self.last_time = torch.full((2, *shape), -1e9, dtype=torch.float64, device=grid.device)
         self.recent: deque[_Recent] = deque()
 
-    def advance(self, now: float) -> None:
-        self.cells.advance(now)
-        self.events.advance(now)
+    def advance(self, now: float, dt: float) -> None:
+        """Forget what is too long ago; dt: seconds since the last time."""
+        self.cells.advance(now, dt)
+        self.events.advance(now, dt)
         while self.recent and self.recent[0].time <= now - rule.TOGETHER:
             self.recent.popleft()
 
-    def _fractions(self, recent: _Recent) -> torch.Tensor:
-        if recent.fractions is None:
-            blocks = self.grid.fractions(recent.moves).flatten(2)
-            whole = recent.moves.float().mean((2, 3))[..., None]
-            recent.fractions = torch.cat((blocks, whole), 2)
-        return recent.fractions
+    def _filled(self, recent: _Recent) -> torch.Tensor:
+        if recent.filled is None:
+            tile_sums = self.grid.sum_tiles(recent.moves)
+            whole = tile_sums.sum((2, 3)) / (self.grid.shape[0] * self.grid.shape[1])
+            recent.filled = torch.cat((self.grid.filled(tile_sums).flatten(2), whole[..., None]), 2)
+        return recent.filled
 
-    def _fired(self, recent: _Recent | None, mean_moves: torch.Tensor | None) -> torch.Tensor | None:
-        """Who has an event now, [up/down, levels, blocks + 2]; None if nobody."""
-        fired = None
-        if recent is not None:
-            sums = recent.tile_sums
-            for r in self.recent:
-                sums = sums + r.tile_sums
-            if bool((self.grid.bound(sums) > self.area.view(-1)).any()):
-                filled = self._fractions(recent)
-                for r in self.recent:
-                    waiting = r.time > self.last_time[..., :-1]
-                    filled = filled + self._fractions(r) * waiting
-                fired = torch.nn.functional.pad(filled > self.area[..., 0], (0, 1))
-        if mean_moves is not None:
-            if fired is None:
-                fired = torch.zeros_like(self.last_time, dtype=torch.bool)
-            fired[..., -1] = mean_moves
-        return fired if fired is not None and bool(fired.any()) else None
+    def _enough(self, recents: list[_Recent]) -> bool:
+        """Whether so many cells moved that they could fill too much of a block."""
+        cells = sum(r.moves.sum((0, 2, 3)) for r in recents)
+        return bool((cells > self.area[:, 0, 0] * self.grid.block_cells).any())
 
-    def look(
-        self, moves: torch.Tensor | None, mean_moves: torch.Tensor | None, now: float, dt: float
-    ) -> KindLook:
+    def _counted(self, recents: list[_Recent]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """(where enough moves are together, how many moves of each cell count for that now)."""
+        filled = sum(self._filled(r).sum(0)[..., :-1] for r in recents)
+        blocks = (filled > self.area[..., 0]).view(-1, *self.grid.positions)
+        if not bool(blocks.any()):
+            return None, None
+        together = torch.stack([self.grid.to_cells(level) for level in self.grid.tiles_in(blocks).float()])
+        return together, sum(r.waiting for r in recents) * together
+
+    def _fired(self, recents: list[_Recent]) -> torch.Tensor:
+        """Who has an event now, [up/down, levels, blocks + 2] bool."""
+        filled = sum(self._filled(r) * (r.time > self.last_time[..., :-1]) for r in recents)
+        return F.pad(filled > self.area[..., 0], (0, 1))
+
+    def look(self, moves: torch.Tensor | None, mean_moves: torch.Tensor | None, now: float) -> KindLook:
         """What these moves would do: of cells [up/down, levels, rows, columns], and of the mean."""
         seen = KindLook()
-        if moves is not None and bool(moves.any()):
-            seen.moves, seen.moved = moves, moves[UP] | moves[DOWN]
-            seen.recent = _Recent(now, moves, self.grid.sum_tiles(moves))
-        seen.over = self.cells.over(seen.moved, dt)
-        if seen.over is not None and seen.moved is not None:
+        if moves is not None:
+            seen.moves, seen.moved = moves, torch.maximum(moves[UP], moves[DOWN])
+            seen.recent = _Recent(now, moves, seen.moved)
+            recents = [*self.recent, seen.recent]
+            if self._enough(recents):
+                seen.together, seen.counted = self._counted(recents)
+                seen.fired = self._fired(recents)
+        if mean_moves is not None:
+            if seen.fired is None:
+                seen.fired = torch.zeros(self.last_time.shape, dtype=torch.bool, device=self.grid.device)
+            seen.fired[..., -1] = mean_moves
+        seen.over = self.cells.over(seen.counted)
+        if seen.over is not None and seen.counted is not None:
             seen.bad_blocks = self.grid.exceeds(seen.over, self.area)
-        seen.fired = self._fired(seen.recent, mean_moves)
         if seen.fired is not None:
-            seen.opposed = (seen.fired[UP] & (self.last != 1)) | (seen.fired[DOWN] & (self.last != 2))
-            over = self.events.over(seen.opposed, dt)
+            opposed = (seen.fired[UP] & (self.last != 1)) | (seen.fired[DOWN] & (self.last != 2))
+            seen.opposed = opposed.float()
+            over = self.events.over(seen.opposed)
             if over is not None:
-                bad = over & seen.opposed
+                bad = (over * seen.opposed) > 0
                 seen.bad_events = bad if bool(bad.any()) else None
         return seen
 
     def accept(self, seen: KindLook, now: float, dt: float) -> None:
-        self.cells.add(now, dt, seen.moved)
+        """What was looked at is what was shown."""
+        self.cells.add(now, dt, seen.counted)
         self.events.add(now, dt, seen.opposed)
         if seen.recent is not None:
             self.recent.append(seen.recent)
+        if seen.together is not None:
+            for recent in self.recent:
+                recent.waiting = recent.waiting * (1 - seen.together)
         if seen.fired is not None:
-            bits = seen.fired[UP].to(torch.uint8) + 2 * seen.fired[DOWN].to(torch.uint8)
-            self.last = torch.where(seen.opposed, bits, self.last)
+            bits = seen.fired[UP].byte() + 2 * seen.fired[DOWN].byte()
+            self.last = torch.where(seen.opposed > 0, bits, self.last)
             self.last_time.masked_fill_(seen.fired, now)
 
-    def tiles_over(self, cells: torch.Tensor | None, events: torch.Tensor | None) -> torch.Tensor:
-        """Tiles touched by the blocks that these (any level) or these events are in, bool."""
-        blocks = torch.zeros(self.grid.positions, dtype=torch.bool, device=self.grid.device)
-        if cells is not None:
-            blocks |= cells.any(0)
+    def tiles_over(self, blocks: torch.Tensor | None, events: torch.Tensor | None) -> torch.Tensor:
+        """Tiles in any of these blocks [levels, positions], or of those with these events, bool."""
+        over = torch.zeros(self.grid.positions, dtype=torch.bool, device=self.grid.device)
+        if blocks is not None:
+            over |= blocks.any(0)
         if events is not None:
             events = events.any(0)
-            if bool(events[-2:].any()):
+            if bool(events[-2]):
                 return torch.ones(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
-            blocks |= events[:-2].view(self.grid.positions)
-        return self.grid.tiles_under(blocks)
+            over |= events[:-2].view(self.grid.positions)
+        return self.grid.tiles_in(over)
+
+    def bad_tiles(self, seen: KindLook, part: float) -> torch.Tensor:
+        """Tiles of which more than `part` flashes, in the blocks that would break the rule; bool."""
+        tiles = torch.zeros(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
+        enough = part * self.grid.tile_cells
+        if seen.bad_blocks is not None:
+            flashing = self.grid.sum_tiles((seen.over * seen.counted)[-1]) > enough
+            tiles |= flashing & self.tiles_over(seen.bad_blocks, None)
+        if seen.only_mean:
+            return ~tiles
+        if seen.bad_events is not None:
+            # What only moves through such a block once in a while has no part in its flashing.
+            flashing = self.grid.sum_tiles(seen.moved[-1] * self.cells.count[-1].ge(2)) > enough
+            tiles |= flashing & self.tiles_over(None, seen.bad_events)
+        return tiles
 
     def restless(self, part: float) -> torch.Tensor | None:
-        """Tiles of which more than `part`, or a block on them, is over a limit now; None if there are none."""
+        """Tiles of which more than `part`, or a block over them, is over a limit now; None for none."""
         cells, events = self.cells.over_now(), self.events.over_now()
-        tiles = None if events is None else self.tiles_over(None, events)
+        tiles = None
+        if events is not None and bool(events.any()):
+            often = self.grid.sum_tiles(self.cells.count[-1].ge(2)) > part * self.grid.tile_cells
+            tiles = often & self.tiles_over(None, events > 0)
         if cells is not None:
             many = self.grid.sum_tiles(cells[-1]) > part * self.grid.tile_cells
             tiles = many if tiles is None else tiles | many
         return tiles
 
-    def worst(self) -> dict[str, float]:
-        """Part of the worst block that is over each limit now: {"limit": .., "sustained": ..}, 0 if none."""
-        result = {"limit": 0.0, "sustained": 0.0}
-        for name, cells, events in zip(result, self.cells.worst(), self.events.worst(), strict=True):
+    def broken(self) -> tuple[float, float]:
+        """(for the limit of one second, for that of five): the part of the worst block over it, 0 if kept."""
+        parts = []
+        for cells, events in zip(self.cells.broken(), self.events.broken(), strict=True):
+            part = 0.0
+            if events is not None and bool(events.any()):
+                part = rule.AREA
             if cells is not None and self.grid.exceeds(cells, self.area) is not None:
-                result[name] = float(self.grid.fractions(cells).max())
-            elif events is not None and bool(events.any()):
-                result[name] = rule.AREA
-        return result
+                part = float(self.grid.filled(self.grid.sum_tiles(cells)).max())
+            parts.append(part)
+        return parts[0], parts[1]
 
     def fork(self, level: int) -> Flashes:
+        """An independent copy of one level."""
         one = slice(level, level + 1)
         other = object.__new__(Flashes)
-        other.grid, other.blocks, other.area = self.grid, self.blocks, self.area[one]
+        other.grid, other.area = self.grid, self.area[one]
         other.cells, other.events = self.cells.fork(level), self.events.fork(level)
         other.last, other.last_time = self.last[one].clone(), self.last_time[:, one].clone()
-        other.recent = deque(_Recent(r.time, r.moves[:, one], r.tile_sums[:, one], None) for r in self.recent)
+        other.recent = deque(_Recent(r.time, r.moves[:, one], r.waiting[one]) for r in self.recent)
         return other
 
 
@@ -279,10 +215,10 @@ class Flashes:
 class Look:
     """What showing a frame would do: nothing has been done yet."""
 
-    luminance: tuple[torch.Tensor, torch.Tensor]
-    mean: tuple[torch.Tensor, torch.Tensor]
-    red: tuple[tuple | None, torch.Tensor | None]
-    kinds: tuple[KindLook, KindLook] = field(default=())
+    luminance: tuple[torch.Tensor, torch.Tensor | None]
+    mean: tuple[torch.Tensor, torch.Tensor | None]
+    red: tuple[tuple, torch.Tensor | None]
+    kinds: tuple[KindLook, ...] = field(default=())
 
     @property
     def ok(self) -> bool:
@@ -297,7 +233,7 @@ class Watch:
     """
 
     def __init__(self, grid: Grid, margins: tuple[float, ...] = (0.0,), resolution: float = 0.25):
-        """One level per margin; `resolution` in seconds is by how much busy times may be overrated."""
+        """One level per margin; resolution: seconds by which busy times may be overrated."""
         self.grid = grid
         self.weights = torch.tensor(rule.LUMINANCE, device=grid.device)
         self.luminance = LuminanceTracker(margins, grid.device)
@@ -311,51 +247,46 @@ class Watch:
         self.now += dt
         self.dt = dt
         for kind in self.kinds:
-            kind.advance(self.now)
+            kind.advance(self.now, dt)
 
     def relative_luminance(self, linear: torch.Tensor) -> torch.Tensor:
         """[3, rows, columns] linear RGB to [rows, columns] in 0..1."""
         return (self.weights @ linear.view(3, -1)).view(linear.shape[1:])
 
     def look(self, linear: torch.Tensor) -> Look:
-        """linear: the candidate on the grid, [3, rows, columns] linear RGB in 0..1."""
+        """linear: the candidate on the grid, [3, rows, columns] linear RGB in 0..1, contiguous."""
         luminance = self.relative_luminance(linear)
         seen = Look(
             self.luminance.look(luminance),
             self.mean.look(luminance.mean().view(1, 1)),
             self.red.look(linear),
         )
-        mean_moves = seen.mean[1][..., 0, 0]
-        mean_moves = mean_moves if bool(mean_moves.any()) else None
+        mean_moves = None if seen.mean[1] is None else seen.mean[1][..., 0, 0] > 0
         general, red = self.kinds
         seen.kinds = (
-            general.look(seen.luminance[1], mean_moves, self.now, self.dt),
-            red.look(seen.red[1], None, self.now, self.dt),
+            general.look(seen.luminance[1], mean_moves, self.now),
+            red.look(seen.red[1], None, self.now),
         )
         return seen
 
     def accept(self, seen: Look) -> None:
         """The frame looked at is what was shown."""
-        self.luminance.accept(*seen.luminance, moved=seen.kinds[0].moves is not None)
-        self.mean.accept(*seen.mean, moved=True)
-        self.red.accept(*seen.red)
+        self.luminance.accept(*seen.luminance)
+        self.mean.accept(*seen.mean)
+        self.red.accept(seen.red[0])
         for kind, kind_seen in zip(self.kinds, seen.kinds, strict=True):
             kind.accept(kind_seen, self.now, self.dt)
 
-    def bad_tiles(self, seen: Look) -> torch.Tensor:
-        """Tiles in the blocks where the rule would not hold, bool."""
+    def bad_tiles(self, seen: Look, part: float) -> torch.Tensor:
+        """Tiles with which the rule would not hold, as more than `part` of them flashes; bool."""
         tiles = torch.zeros(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
         for kind, kind_seen in zip(self.kinds, seen.kinds, strict=True):
             if not kind_seen.ok:
-                tiles |= kind.tiles_over(kind_seen.bad_blocks, kind_seen.bad_events)
+                tiles |= kind.bad_tiles(kind_seen, part)
         return tiles
 
-    def flashes(self) -> float:
-        """The most flashes, of either kind, that any block made as a whole in the last second."""
-        return max(int(kind.events.count[0].max()) for kind in self.kinds) / 2
-
     def restless_tiles(self, part: float) -> torch.Tensor:
-        """Tiles of which more than `part`, or a block on them, is over a limit now, bool."""
+        """Tiles of which more than `part`, or a block over them, is over a limit now, bool."""
         tiles = torch.zeros(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
         for kind in self.kinds:
             more = kind.restless(part)
@@ -363,8 +294,12 @@ class Watch:
                 tiles |= more
         return tiles
 
+    def flashes(self) -> float:
+        """The most flashes, of either kind, that any block made as a whole in the last second."""
+        return max(float(kind.events.count[0].max()) for kind in self.kinds) / 2
+
     def fork(self, level: int) -> Watch:
-        """An independent copy of one level, with the same past."""
+        """An independent copy of one level, with the same past; something must have been accepted."""
         other = object.__new__(Watch)
         other.grid, other.weights, other.now, other.dt = self.grid, self.weights, self.now, self.dt
         other.luminance, other.mean = self.luminance.fork(level), self.mean.fork(level)

@@ -6,6 +6,8 @@ depends on the events alone, never on how often it is looked at.
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from visualizer.audio.codebook import SILENCE
@@ -24,21 +26,51 @@ class Motion:
     def __init__(self, targets: np.ndarray, law: Law, hold: float):
         """targets: [n_clusters, d] codes, one for each cluster; hold: seconds."""
         self.targets = targets
+        self.law = law
         self.hold = hold
-        self.cluster = SILENCE
-        self.time = 0.0
+        self.frozen = False
+        """While true, no event changes the target."""
+        self.begin(0.0)
+
+    def begin(self, time: float, cluster: int = SILENCE) -> None:
+        """Start afresh at a time in seconds, at rest on a cluster's target (in silence, the first)."""
+        self.cluster = cluster
+        self.time = time
         self._switched = -np.inf
-        self._particle = Particle(law, targets[0])
+        self._particle = Particle(self.law, self._target(max(cluster, 0)))
+
+    def _target(self, cluster: int) -> np.ndarray:
+        # Another preset's codebook may name more clusters than there are targets here.
+        return self.targets[cluster % len(self.targets)]
 
     def hear(self, event: Event) -> None:
         """Move on to the event's time and let it choose the target. Events come in order of time."""
-        self._particle.step(max(0.0, event.time - self.time))
-        self.time = max(self.time, event.time)
-        if event.cluster in (SILENCE, self.cluster) or event.time - self._switched < self.hold:
+        self.advance(event.time)
+        if self.frozen or event.cluster in (SILENCE, self.cluster) or event.time - self._switched < self.hold:
             return
         self.cluster = event.cluster
         self._switched = event.time
-        self._particle.aim(self.targets[event.cluster])
+        self._particle.law = self.law
+        self._particle.aim(self._target(event.cluster))
+
+    def wander(self, time: float, cluster: int, law: Law) -> None:
+        """Unheard, drift to a cluster's target by another law, until the next event that names one."""
+        self.advance(time)
+        self.cluster = SILENCE
+        self._switched = -np.inf
+        self._particle.law = law
+        self._particle.aim(self._target(cluster))
+
+    def advance(self, time: float) -> None:
+        """Move on to a time, if it is not past."""
+        self._particle.step(max(0.0, time - self.time))
+        self.time = max(self.time, time)
+
+    def fork(self) -> Motion:
+        """A copy that goes its own way from here. Cheap: nothing large is copied."""
+        fork = copy.copy(self)
+        fork._particle = copy.copy(self._particle)
+        return fork
 
     def code(self, time: float) -> np.ndarray:
         """[d] float32: what to draw at a time not before the last event's."""

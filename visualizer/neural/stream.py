@@ -125,7 +125,9 @@ class PictureStream:
         """The last swap that shows the picture begun now before the next one can take over."""
         first = max(0, math.ceil((self._ready + lead - swap) / period))
         lasts = max(1, math.ceil(self._expected / period))
-        return swap + (first + lasts - 1) * period
+        target = swap + (first + lasts - 1) * period
+        # After a longer guess the next may be shorter, but time goes on.
+        return target if self.newest is None else max(target, self.newest.time)
 
     def _paint(self, begun: float, target: float) -> None:
         pose = self._pose()

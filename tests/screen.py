@@ -1,0 +1,147 @@
+"""A screen that nobody sees, and hands for it: Xvfb, and xdotool for real key presses.
+
+Debian packages: xvfb xdotool libgl1 libgl1-mesa-dri.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ImageGrab
+
+CHECKOUT = Path(__file__).parent.parent
+SIZE = (1024, 768)
+
+
+def wait_for(condition, seconds=60, every=0.05):
+    """Poll until a condition holds, and return what it gave; fail after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result or time.monotonic() > deadline:
+            assert result, f"nothing came of it in {seconds} s"
+            return result
+        time.sleep(every)
+
+
+class Screen:
+    """An X server with one screen."""
+
+    def __init__(self, display):
+        self.display = display
+        self.environment = {**os.environ, "DISPLAY": display, "PYTHONPATH": str(CHECKOUT)}
+        self.environment.pop("SDL_VIDEODRIVER", None)
+        self.environment.pop("WAYLAND_DISPLAY", None)
+
+    def do(self, *arguments):
+        """Run xdotool; what it printed, or "" if it failed."""
+        command = ["xdotool", *map(str, arguments)]
+        try:
+            done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=10)
+        except subprocess.TimeoutExpired:
+            return ""
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    def picture(self):
+        """[h, w, 3] uint8: what the screen shows."""
+        return np.asarray(ImageGrab.grab(xdisplay=self.display))
+
+    @contextmanager
+    def show(self, *arguments, cwd=None, **environment):
+        """Start the program; gives a `Show`. Afterwards it must be gone, or is killed."""
+        command = [sys.executable, "-m", "visualizer", *map(str, arguments)]
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield Show(self, process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+class Show:
+    """The running program and its window."""
+
+    def __init__(self, screen, process):
+        self.screen, self.process = screen, process
+        self._window = ""
+
+    @property
+    def window(self):
+        """The window's number, as soon as there is one."""
+        if not self._window:
+            found = wait_for(lambda: self.screen.do("search", "--class", "^visualizer$") or self._dead())
+            self._window = found.split()[-1]
+        return self._window
+
+    def _dead(self):
+        if self.process.poll() is not None:
+            pytest.fail(f"it ended early: {self.process.communicate()}")
+
+    @property
+    def title(self):
+        self._dead()
+        return self.screen.do("getwindowname", self.window)
+
+    @property
+    def place(self):
+        """(left, top, width, height) of the window on the screen."""
+        text = self.screen.do("getwindowgeometry", "--shell", self.window)
+        values = dict(line.split("=") for line in text.splitlines())
+        return tuple(int(values[key]) for key in ("X", "Y", "WIDTH", "HEIGHT"))
+
+    def until_title(self, title, seconds=60):
+        wait_for(lambda: self.title == f"{title} - visualizer", seconds)
+
+    def press(self, *keys):
+        """Press keys as hands do: in turn, on the screen that has the window in focus."""
+        self.screen.do("windowfocus", "--sync", self.window)
+        for key in keys:
+            self.screen.do("key", key)
+
+    def picture(self):
+        """[h, w, 3] uint8: what is seen of the window."""
+        left, top, width, height = self.place
+        return self.screen.picture()[top : top + height, left : left + width]
+
+    def until_ended(self, seconds):
+        """Wait for its end; returns (exit code, stderr)."""
+        _, errors = self.process.communicate(timeout=seconds)
+        return self.process.returncode, errors
+
+
+@contextmanager
+def x_server():
+    """A `Screen` on a display that was free. Skips the test where Xvfb or xdotool is missing."""
+    for tool in ("Xvfb", "xdotool"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed (Debian: apt install xvfb xdotool)")
+    reading, writing = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-noreset"],
+        pass_fds=[writing],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as pipe:
+            number = pipe.readline().strip()
+        assert number, "Xvfb did not start"
+        yield Screen(f":{number}")
+    finally:
+        server.terminate()
+        server.wait(timeout=10)

@@ -1,0 +1,81 @@
+"""The table of keys: what a press means, and that all who use the table agree with it."""
+
+import re
+
+import pytest
+
+from visualizer.display import keys, panels
+from visualizer.display.keys import BINDINGS, Leaving, Press, press
+
+
+def test_no_key_does_two_things():
+    everything = [key for binding in BINDINGS for key in binding.keys]
+    assert len(everything) == len(set(everything))
+
+
+@pytest.mark.parametrize(
+    "name, text, place, expected",
+    [
+        ("n", "n", 17, Press("next")),
+        ("n", "N", 17, Press("next")),
+        ("right", "", 79, Press("next")),
+        ("space", " ", 44, Press("freeze")),
+        ("tab", "\t", 43, Press("strip")),
+        ("escape", "\x1b", 41, Press("quit")),
+        ("f1", "", 58, Press("help")),
+        ("3", "3", 32, Press("preset", 3)),
+        ("[3]", "3", 91, Press("preset", 3)),  # the number pad
+        ("'", '"', 32, Press("preset", 3)),  # a French 3 without Shift
+        ("8", "[", 37, Press("less bounce")),  # a German [
+        ("=", "+", 46, Press("faster")),
+        ("n", "\x0e", 17, None),  # Ctrl+N
+        ("z", "z", 29, None),
+        ("", "", 0, None),
+        ("left shift", "", 225, None),
+    ],
+)
+def test_presses(name, text, place, expected):
+    assert press(name, text, place) == expected
+
+
+def test_the_engine_knows_every_action():
+    import inspect
+
+    from visualizer import live
+
+    source = inspect.getsource(live)
+    for binding in BINDINGS:
+        assert f'"{binding.action}"' in source, binding.action
+
+
+def test_the_table_for_the_readme():
+    lines = keys.as_markdown().splitlines()
+    assert len(lines) == len(BINDINGS) + 2
+    assert all(re.fullmatch(r"\| .+ \| .+ \|", line) for line in lines)
+    assert "| H, F1 | this list |" in lines
+
+
+@pytest.mark.parametrize("size", [(400, 300), (512, 512), (1280, 720), (1920, 1080), (1080, 1920)])
+def test_the_help_fits_into_the_window(size):
+    height, width, channels = panels.help_list(*size).shape
+    assert channels == 4 and width <= size[0] and height <= size[1]
+    assert height > 0.4 * size[1] or width > 0.4 * size[0]
+
+
+def test_esc_in_a_window_quits_at_once():
+    assert Leaving().press(10.0, fullscreen=False)
+
+
+def test_esc_in_fullscreen_takes_two():
+    leaving = Leaving()
+    assert not leaving.press(10.0, fullscreen=True)
+    assert not leaving.press(12.0, fullscreen=True)  # too late to be the second one
+    assert leaving.press(13.0, fullscreen=True)
+
+
+def test_esc_held_quits():
+    leaving = Leaving()
+    leaving.press(10.0, fullscreen=True)
+    assert not leaving.held(10.5) and leaving.held(11.1)
+    leaving.release()
+    assert not leaving.held(20.0)

@@ -1,0 +1,288 @@
+"""The physics thread: the path depends on the events' times, and what is shown never jumps."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from visualizer.audio.codebook import SILENCE
+from visualizer.audio.listener import Event
+from visualizer.latent.motion import Motion
+from visualizer.latent.particle import Gravity, Spring
+from visualizer.latent.physics import NO_EVENTS_S, SILENCE_S, Physics
+from visualizer.latent.ring import Ring
+
+DIM = 64
+HOP = 512 / 44100
+
+
+def targets(seed=0, n=10):
+    return 8 * np.random.default_rng(seed).standard_normal((n, DIM))
+
+
+def motion(seed=0, law=None, hold=0.1):
+    return Motion(targets(seed), law or Spring(0.4, 0.1), hold)
+
+
+def music(begin, seconds, seed=1, every=8):
+    """Events a hop apart, whose cluster changes every so many hops."""
+    rng = np.random.default_rng(seed)
+    cluster = 0
+    for i in range(round(seconds / HOP)):
+        if i % every == 0:
+            cluster = int(rng.integers(10))
+        yield Event(begin + i * HOP, cluster, -20.0, 0.5 if i % every == 0 else 0.0)
+
+
+class Stage:
+    """A physics without its thread, on a clock of the test's own."""
+
+    def __init__(self, motion, rate=240.0):
+        self.ring = Ring()
+        self.physics = Physics(self.ring, motion, rate)
+        self.begin = self.now = time.perf_counter()
+
+    def run(self, seconds, events=(), latency=lambda i: 0.05, tick=lambda i: 1 / 240, fps=60.0):
+        """Play events, each arriving `latency` after its time; return the codes of frames at `times`."""
+        arrivals = sorted((e.time + latency(i), i, e) for i, e in enumerate(events))
+        end, frame, ticks = self.now + seconds, self.now, 0
+        times, codes, self.poses = [], [], []
+        while self.now < end:
+            while arrivals and arrivals[0][0] <= self.now:
+                self.ring.push(arrivals.pop(0)[2])
+            self.physics._tick(self.now)
+            while frame <= self.now:
+                times.append(frame + 0.02)  # a frame is drawn ahead of its time on the display
+                codes.append(self.physics.pose.code(times[-1]))
+                self.poses.append(self.physics.pose)
+                frame += 1 / fps
+            self.now += tick(ticks)
+            ticks += 1
+        self.times = np.array(times)
+        return np.array(codes)
+
+
+def reference(events, times, delay, law=None, seed=0):
+    """The path by Motion alone, in order, as the offline engine walks it."""
+    path, events = motion(seed, law), list(events)
+    path.begin(events[0].time - 1)
+    codes = []
+    for t in times - delay:
+        while events and events[0].time <= t:
+            path.hear(events.pop(0))
+        codes.append(path.code(t))
+    return np.array(codes)
+
+
+@pytest.mark.parametrize("law", [Spring(0.4, 0.1), Gravity(0.4, 0.1)])
+def test_the_path_is_the_offline_engines(law):
+    stage = Stage(motion(law=law))
+    events = list(music(stage.begin, 3.0))
+    codes = stage.run(3.0, events)
+    delay = stage.physics.pose.delay
+    assert 0.05 <= delay < 0.06
+    expected = reference(events, stage.times, delay, law)
+    # Events meet frames already drawn by at most 20 ms; the glide back is over in a tenth of a second.
+    gap = np.linalg.norm(codes - expected, axis=1)[stage.times > stage.begin + 1]
+    assert np.median(gap) < 0.02 * np.linalg.norm(targets()[0])
+
+
+def test_late_wake_ups_do_not_change_the_path():
+    """The thread is put to sleep for 5 to 60 ms at random: once caught up, it is where it would be."""
+    rng = np.random.default_rng(2)
+    ends = []
+    for tick in (lambda i: 1 / 240, lambda i: float(rng.uniform(0.005, 0.06))):
+        stage = Stage(motion())
+        origin = stage.begin
+        stage.run(2.0, music(origin, 2.0), tick=tick)
+        path = stage.physics.pose._path
+        ends.append(path.settle(origin + 3.0).motion.code(origin + 3.0))
+    np.testing.assert_allclose(*ends, atol=1e-4)
+
+
+@pytest.mark.parametrize("law", [Spring(0.12, 0.3), Spring(0.4, 0.1)])
+def test_nothing_jumps_however_events_arrive(law):
+    """Latencies that scatter by 60 ms make no frame-to-frame step much larger than steady ones."""
+    steps = []
+    rng = np.random.default_rng(3)
+    for latency in (lambda i: 0.0, lambda i: 0.03 + 0.06 * float(rng.random())):
+        stage = Stage(motion(law=law))
+        codes = stage.run(4.0, music(stage.begin, 4.0, every=30), latency)
+        steps.append(np.linalg.norm(np.diff(codes, axis=0), axis=1)[60:].max())
+    assert steps[1] < 2.0 * steps[0], steps
+
+
+def test_events_ahead_of_their_sound_take_effect_on_time():
+    """A player's events come early; then the picture runs with the sound, undelayed."""
+    stage = Stage(motion())
+    events = list(music(stage.begin, 3.0))
+    codes = stage.run(2.9, events, latency=lambda i: -0.08)
+    assert stage.physics.pose.delay == 0.0
+    np.testing.assert_allclose(codes[10:], reference(events, stage.times, 0.0)[10:], atol=1e-3)
+    # One event and a tick at the most after its own time.
+    assert all(p.latency < 0.02 for p in stage.poses[10:])
+
+
+def test_a_pose_foresees_its_own_path():
+    stage = Stage(motion())
+    stage.run(1.0, music(stage.begin, 1.0))
+    pose = stage.physics.pose
+    ahead = [pose.code(stage.now + t) for t in (0.0, 0.05, 0.3)]
+    again = [pose.code(stage.now + t) for t in (0.0, 0.05, 0.3)]
+    np.testing.assert_array_equal(ahead, again)
+    assert ahead[0].shape == (DIM,) and ahead[0].dtype == np.float32
+    stage.run(0.3)  # no more events: what was foreseen happens
+    np.testing.assert_allclose(stage.physics.pose.code(stage.now), pose.code(stage.now), atol=1e-3)
+
+
+def test_it_wanders_when_nothing_comes_and_returns_at_once():
+    stage = Stage(motion())
+    stage.run(2.0, music(stage.begin, 2.0))
+    still = stage.physics.pose
+    codes = stage.run(20.0)
+    pose = stage.physics.pose
+    assert not still.wandering and pose.wandering and pose.cluster == SILENCE and pose.loudness == -120
+    way = np.linalg.norm(codes - codes[0], axis=1).max()
+    assert way > 0.5 * np.linalg.norm(codes[0]), "it stood still"
+    steps = np.linalg.norm(np.diff(codes, axis=0), axis=1)[30:]
+    assert steps.max() < 0.02 * np.linalg.norm(codes[0]), "it is not gentle"
+    assert np.linalg.norm(codes[round(NO_EVENTS_S * 60) - 60] - codes[60]) < 2.0, "it was too early"
+
+    loud = Event(stage.now, 3, -10.0, 1.0)
+    codes = stage.run(1.0, [loud])
+    assert not stage.physics.pose.wandering and stage.physics.pose.cluster == 3
+    # 0.4 s of response and the delay later it is nearly there.
+    assert np.linalg.norm(codes[-1] - targets()[3]) < 0.1 * np.linalg.norm(targets()[3])
+
+
+def test_silence_wanders_later_than_a_missing_device():
+    stage = Stage(motion())
+    silence = [Event(stage.begin + i * HOP, SILENCE, -120.0, 0.0) for i in range(600)]
+    stage.run(SILENCE_S - 0.2, silence)
+    assert not stage.physics.pose.wandering
+    stage.run(0.5)
+    assert stage.physics.pose.wandering
+
+
+def test_the_same_wandering_every_time():
+    ends = []
+    for _ in range(2):
+        stage = Stage(motion())
+        codes = stage.run(15.0, fps=10)
+        ends.append(codes[-1])
+    # The clocks of both are perf_counter's, apart by less than a tick.
+    np.testing.assert_allclose(*ends, atol=0.5)
+
+
+def test_freeze_locks_the_target():
+    stage = Stage(motion())
+    stage.run(1.0, music(stage.begin, 1.0))
+    stage.physics.freeze(True)
+    assert stage.physics.frozen
+    codes = stage.run(3.0, music(stage.now, 3.0, seed=5))
+    assert np.linalg.norm(codes[-1] - codes[-60]) < 1e-3, "it should have come to rest"
+    assert stage.physics.pose.loudness == -20, "it should still hear"
+    stage.physics.freeze(False)
+    codes = stage.run(1.0, music(stage.now, 1.0, seed=6))
+    assert np.linalg.norm(codes[-1] - codes[0]) > 5
+
+
+@pytest.mark.parametrize("fade", [0.0, 0.5, 1.5])
+def test_changing_presets_does_not_jump_and_arrives(fade):
+    stage = Stage(motion())
+    stage.run(2.0, music(stage.begin, 2.0, every=1000))
+    stage.physics.use(motion(seed=9), fade)
+    codes = stage.run(2.0, music(stage.now, 2.0, every=1000))
+    steps = np.linalg.norm(np.diff(codes, axis=0), axis=1)
+    way = np.linalg.norm(codes[-1] - codes[0])
+    # 1.5 for easing in and out, the rest for the way round the shell.
+    assert steps.max() < 3 * way / max(fade, 0.1) / 60
+    norms = np.linalg.norm(codes, axis=1)
+    assert norms.min() > 0.99 * norms[[0, -1]].min() and norms.max() < 1.01 * norms[[0, -1]].max()
+    np.testing.assert_allclose(codes[-1], targets(9)[stage.physics.pose.cluster], atol=0.01)
+
+
+def test_both_presets_hear_while_they_change():
+    stage = Stage(motion(hold=0.0))
+    events = list(music(stage.begin, 3.0))
+    stage.run(1.0, [e for e in events if e.time < stage.begin + 1.0])
+    stage.physics.use(motion(seed=9, hold=0.0), 2.0)
+    stage.run(1.0, [e for e in events if e.time >= stage.begin + 1.0])
+    pose = stage.physics.pose
+    assert pose._fade.leaving.motion.cluster == pose._path.motion.cluster == pose.cluster
+    stage.run(1.2)
+    assert stage.physics.pose._fade is None
+
+
+def test_changing_presets_in_a_hurry_does_not_jump():
+    stage = Stage(motion())
+    stage.run(1.0, music(stage.begin, 1.0))
+    shown = []
+    for seed in range(10, 18):
+        stage.physics.use(motion(seed), 1.0)
+        shown.append(stage.run(0.2))
+    shown.append(stage.run(2.0))
+    codes = np.concatenate(shown)
+    assert np.linalg.norm(np.diff(codes, axis=0), axis=1).max() < 0.15 * np.linalg.norm(codes[0])
+    assert stage.physics.pose._fade is None and stage.physics.pose._glide is None
+
+
+def test_an_onset_lasts_long_enough_to_be_seen():
+    stage = Stage(motion())
+    events = [Event(stage.begin + i * HOP, 1, -20.0, 0.9 if i == 100 else 0.0) for i in range(200)]
+    stage.run(2.0, events, fps=30)
+    assert sum(p.onset == 0.9 for p in stage.poses) in (1, 2)
+
+
+def test_clocks_gone_mad_do_no_harm():
+    stage = Stage(motion())
+    rng = np.random.default_rng(4)
+    events = [
+        Event(stage.begin + float(rng.normal(0, 1e5)), int(rng.integers(10)), -20.0, 0.0) for _ in range(300)
+    ]
+    codes = stage.run(2.0, events, latency=lambda i: 0.0)
+    for event in events:
+        stage.ring.push(event)
+    codes = stage.run(2.0)
+    assert np.isfinite(codes).all()
+    assert stage.physics.pose.delay <= 0.25
+
+
+def test_impossible_events_do_not_stop_the_show():
+    ring = Ring()
+    with Physics(ring, motion()) as physics:
+        ring.push("no event")
+        ring.push(Event(time.perf_counter(), 12345, -20.0, 0.0))
+        time.sleep(0.1)
+        physics.pose.code(time.perf_counter())
+        ring.push(Event(time.perf_counter(), 4, -20.0, 0.0))
+        time.sleep(0.2)
+        assert physics.pose.cluster == 4
+        assert physics.errors > 0
+
+
+def test_the_thread_keeps_time_and_stops_at_once():
+    ring = Ring()
+    ticks = []
+    physics = Physics(ring, motion())
+    tick = physics._tick
+    physics._tick = lambda now: (ticks.append(now), tick(now))
+    with physics:
+        begin = time.perf_counter()
+        for event in music(begin, 1.0):
+            time.sleep(max(0.0, event.time - time.perf_counter()))
+            ring.push(event)
+            physics.pose.code(time.perf_counter() + 0.01)
+        asked = time.perf_counter()
+        poses = {id(physics.pose)}
+        stop = time.perf_counter()
+    assert time.perf_counter() - stop < 0.5
+    assert not any(t.name == "physics" for t in threading.enumerate())
+    assert physics.pose.time > begin + 0.5 and poses
+    # Deadlines are absolute: the phase of the ticks does not drift.
+    phase = (np.array(ticks) - ticks[0]) * 240 % 1
+    print(
+        f"{len(ticks) / (asked - ticks[0]):.0f} ticks a second, late by {np.median(phase) / 240 * 1e3:.2f} ms"
+    )
+    assert len(ticks) < 1.02 * 240 * (stop - ticks[0]) + 2

@@ -1,0 +1,266 @@
+"""The window and what is drawn in it, on Mesa's software OpenGL without any display."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import ENVIRONMENT
+
+from visualizer.display.window import NoDisplay, Window
+from visualizer.errors import UserError
+
+
+@pytest.fixture
+def window(monkeypatch):
+    """A 320x200 window on nothing."""
+    monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
+    try:
+        opened = Window("test", (320, 200))
+    except NoDisplay as error:
+        pytest.skip(f"{error} (Debian: apt install libegl1 libgl1 libgl1-mesa-dri)")
+    with opened:
+        yield opened
+
+
+def drawn(window, picture, sharp=True):
+    """What a picture [h, w, 3] looks like in the window."""
+    from visualizer.display.graphics import read_screen
+    from visualizer.display.upscale import Upscaler
+
+    upscaler = Upscaler()
+    upscaler.sharp = sharp
+    upscaler.upload(picture)
+    upscaler.draw(*window.size)
+    return read_screen(*window.size).astype(int)
+
+
+def plain(colour, height=100, width=160):
+    return np.broadcast_to(np.array(colour, np.uint8), (height, width, 3)).copy()
+
+
+def soft_noise(height, width, seed=0):
+    """A picture without fine detail."""
+    rough = np.random.default_rng(seed).random((height // 10, width // 10, 3))
+    fine = np.kron(rough, np.ones((10, 10, 1)))
+    for axis in (0, 1):
+        fine = sum(np.roll(fine, shift, axis) for shift in range(-5, 6)) / 11
+    return (40 + 170 * fine).astype(np.uint8)
+
+
+def test_size_and_renderer(window):
+    assert window.size == (320, 200) and window.aspect == 1.6
+    assert window.renderer
+
+
+@pytest.mark.parametrize("sharp", [True, False])
+def test_colours_come_out_as_they_went_in(window, sharp):
+    for colour in ((0, 0, 0), (255, 255, 255), (1, 2, 3), (200, 30, 90)):
+        assert (drawn(window, plain(colour), sharp) == colour).all()
+
+
+@pytest.mark.parametrize("sharp", [True, False])
+def test_nothing_is_mirrored_or_shifted(window, sharp):
+    picture = plain((0, 0, 0))
+    picture[:50, :80] = (255, 0, 0)
+    picture[50:, 80:] = (0, 0, 255)
+    shown = drawn(window, picture, sharp)
+    assert (shown[:92, :150] == (255, 0, 0)).all() and (shown[108:, 170:] == (0, 0, 255)).all()
+    assert (shown[:92, 170:] == 0).all() and (shown[108:, :150] == 0).all()
+
+
+@pytest.mark.parametrize("sharp", [True, False])
+def test_another_shape_is_cropped_and_not_distorted(window, sharp):
+    y, x = np.mgrid[:120, :120] + 0.5
+    disc = np.where(np.hypot(x - 60, y - 60) < 25, 255, 0).astype(np.uint8)
+    shown = drawn(window, np.stack([disc] * 3, -1), sharp)[..., 0] > 127
+    rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
+    wide, high = np.ptp(columns) + 1, np.ptp(rows) + 1
+    assert wide == pytest.approx(50 * 320 / 120, abs=4) and wide == pytest.approx(high, abs=2)
+    assert rows.mean() == pytest.approx(99.5, abs=1) and columns.mean() == pytest.approx(159.5, abs=1)
+
+
+def test_the_mesh_of_a_generator_is_taken_out(window):
+    picture = plain((128, 128, 128)).astype(int)
+    picture[::2] += 12
+    picture[:, ::2] -= 9
+    shown = drawn(window, picture.astype(np.uint8))
+    assert shown[20:-20, 20:-20].std() < 1.0
+
+
+def test_sharp_places_get_no_halo_and_soft_ones_more_contrast(window):
+    edge = plain((60, 60, 60))
+    edge[:, 80:] = 180
+    shown = drawn(window, edge)[100, :, 0]
+    # What Catmull-Rom splines themselves overshoot is a few per cent.
+    assert shown.min() >= 60 - 12 and shown.max() <= 180 + 12
+    picture = soft_noise(100, 160)
+    assert drawn(window, picture).std() > 0.99 * picture.std()
+
+
+def test_the_cheap_way_looks_much_the_same(window):
+    picture = soft_noise(100, 160)
+    assert np.abs(drawn(window, picture) - drawn(window, picture, sharp=False)).mean() < 3
+
+
+def test_the_way_is_chosen_by_the_clock(window, monkeypatch):
+    from visualizer.display import upscale
+
+    upscaler = upscale.Upscaler()
+    monkeypatch.setattr(upscale, "AFFORDABLE_S", 10.0)
+    upscaler.choose(*window.size)
+    assert upscaler.sharp and upscaler.chosen_for == window.size
+    monkeypatch.setattr(upscale, "AFFORDABLE_S", 0.0)
+    upscaler.choose(*window.size)
+    assert not upscaler.sharp
+
+
+def test_the_clock_sets_the_pace_where_no_screen_does(window):
+    for _ in range(10):  # this screen says that it sets one, and doesn't
+        window.swap()
+    begun, cpu = time.perf_counter(), time.process_time()
+    for _ in range(30):
+        window.swap()
+    assert time.perf_counter() - begun >= 0.9 * 30 * window.period
+    assert time.process_time() - cpu < 0.4 * (time.perf_counter() - begun)  # it sleeps, and doesn't spin
+
+
+def test_events_of_the_window(window):
+    import pygame
+
+    pygame.event.post(pygame.event.Event(pygame.WINDOWMINIMIZED))
+    window.events()
+    assert window.minimised
+    pygame.event.post(pygame.event.Event(pygame.WINDOWRESTORED))
+    window.events()
+    assert not window.minimised and not window.closed
+    pygame.event.post(pygame.event.Event(pygame.QUIT))
+    window.events(wait=1)
+    assert window.closed
+
+
+def hud_frames(window, hud, picture, seconds):
+    """Frames of a HUD over a picture, at 20 a second."""
+    from visualizer.display.graphics import read_screen
+    from visualizer.display.upscale import Upscaler
+
+    upscaler = Upscaler()
+    upscaler.upload(picture)
+    frames = []
+    for _ in range(round(20 * seconds)):
+        upscaler.draw(*window.size)
+        hud.draw(*window.size, 1 / 20)
+        frames.append(read_screen(*window.size).astype(int))
+    return frames
+
+
+def test_overlays_fade_in_and_out_and_leave_nothing(window):
+    from visualizer.display.hud import Hud
+    from visualizer.display.panels import Thumbnail
+
+    hud, picture = Hud(), plain((90, 120, 150))
+    hud.info = [("frames", "60.0 a second"), ("cluster", "7")]
+    hud.thumbnails = [Thumbnail("One", plain((255, 0, 0))), Thumbnail("Two", None)]
+    (empty,) = hud_frames(window, hud, picture, 0.05)
+    assert (empty == (90, 120, 150)).all()
+    for name in ("info", "help", "strip"):
+        hud.toggle(name)
+        frames = hud_frames(window, hud, picture, 0.5)
+        changes = [np.abs(after - before).mean() for before, after in zip([empty, *frames], frames)]
+        assert np.abs(frames[-1] - empty).mean() > 1, name
+        assert sum(change > 0 for change in changes[:8]) >= 4, name  # softly
+        hud.toggle(name)
+        assert (hud_frames(window, hud, picture, 0.5)[-1] == empty).all(), name
+    hud.say("something happened", warning=True, seconds=0.3)
+    hud.announce("A title", "and what it is")
+    assert hud.message == "something happened"
+    assert np.abs(hud_frames(window, hud, picture, 0.3)[-1] - empty).mean() > 1
+    assert (hud_frames(window, hud, picture, 4)[-1] == empty).all() and hud.message == ""
+
+
+def test_hammering_on_a_key_makes_no_flash(window):
+    from visualizer.display.fade import Fade
+
+    fade, levels = Fade(), []
+    for i in range(200):  # 10 presses a second
+        if i % 10 == 0:
+            fade.toggle()
+        levels.append(fade.step(0.01))
+    turns = np.count_nonzero(np.diff(np.sign(np.diff(levels))[np.diff(levels) != 0]))
+    assert turns <= 2 * 4  # two seconds, two flashes in each
+
+
+def test_a_click_finds_the_thumbnail(window):
+    from visualizer.display.hud import Hud
+    from visualizer.display.panels import Thumbnail
+
+    hud = Hud()
+    hud.thumbnails = [Thumbnail(name, None) for name in ("One", "Two", "Three")]
+    assert hud.preset_at(160, 180) is None  # no strip is shown
+    hud.toggle("strip")
+    hud_frames(window, hud, plain((0, 0, 0)), 0.5)
+    found = [hud.preset_at(x, 165) for x in range(0, 320, 4)]
+    assert {0, 1, 2, None} == set(found)
+    assert [place for place in dict.fromkeys(found) if place is not None] == [0, 1, 2]
+
+
+def test_stills_are_numbered_and_never_overwritten(tmp_path):
+    from PIL import Image
+
+    from visualizer.display.stills import save_still
+
+    (tmp_path / "visualizer-0002.png").write_text("mine")
+    picture = soft_noise(40, 60)
+    names = [save_still(picture, tmp_path).name for _ in range(2)]
+    assert names == ["visualizer-0001.png", "visualizer-0003.png"]
+    assert (np.asarray(Image.open(tmp_path / "visualizer-0001.png")) == picture).all()
+    assert (tmp_path / "visualizer-0002.png").read_text() == "mine"
+    with pytest.raises(UserError, match="can't be saved"):
+        save_still(picture, tmp_path / "missing")
+
+
+def sentence(environment, code=None):
+    """Exit code and the lines on stderr of `visualizer live`, or of some code."""
+    how = ["-c", code] if code else ["-m", "visualizer", "live"]
+    done = subprocess.run(
+        [sys.executable, *how], env=environment, capture_output=True, text=True, timeout=120
+    )
+    return done.returncode, done.stderr.splitlines()
+
+
+def without_display(**more):
+    gone = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER", "XDG_RUNTIME_DIR")
+    return {**{key: value for key, value in ENVIRONMENT.items() if key not in gone}, **more}
+
+
+def test_no_display_is_one_sentence():
+    for environment in (without_display(), without_display(DISPLAY=":987")):
+        code, lines = sentence(environment)
+        assert code == 2 and len(lines) == 1, lines
+        assert "no display" in lines[0] and "visualizer render" in lines[0]
+
+
+def test_an_old_opengl_is_one_sentence():
+    code, lines = sentence(without_display(SDL_VIDEODRIVER="offscreen", MESA_GL_VERSION_OVERRIDE="2.1"))
+    assert code == 2 and len(lines) == 1, lines
+    assert "OpenGL 3.3" in lines[0] and "apt install" in lines[0]
+
+
+@pytest.mark.parametrize("package", ["pygame", "OpenGL"])
+def test_a_missing_package_is_one_sentence(package):
+    run = (
+        f"import sys; sys.modules[{package!r}] = None; sys.argv = ['visualizer', 'live'];"
+        "from visualizer.cli import main; main()"
+    )
+    code, lines = sentence(without_display(SDL_VIDEODRIVER="offscreen"), run)
+    assert code == 2 and len(lines) == 1, lines
+    assert "pip install" in lines[0] and "apt install" in lines[0]
+
+
+def test_a_monitor_that_is_not_there(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
+    with pytest.raises(UserError, match="no monitor 7; there are 0 "):
+        Window("test", monitor=7)
+    assert os.environ["SDL_VIDEODRIVER"] == "offscreen"

@@ -1,0 +1,51 @@
+"""What the live engine needs to know of whatever it listens to."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from visualizer.audio.listener import Event
+
+
+class Sink(Protocol):
+    """Where events go: the ring, as the room to the right has it."""
+
+    def push(self, item: Event) -> None:
+        """Take an event. Must neither block nor raise."""
+        ...
+
+
+class Ears(Protocol):
+    """A context manager that pushes events to a ring while it is open: a microphone, or a player.
+
+    Nothing here blocks, nor raises once it is built: trouble shows in `status` and `ok`, and ends by
+    itself when its cause does.
+    """
+
+    @property
+    def status(self) -> str:
+        """One short sentence for people, without a full stop: what it hears, or why not."""
+        ...
+
+    @property
+    def ok(self) -> bool:
+        """Whether sound comes in, or goes out, as it should."""
+        ...
+
+    @property
+    def level(self) -> float:
+        """Loudness of the newest event, dB re a full-scale sine, -120 at the least."""
+        ...
+
+    @property
+    def device_name(self) -> str:
+        """The sound device's name, "" before one was found."""
+        ...
+
+    def callback_share(self) -> tuple[float, float]:
+        """(median, 99th percentile) of the audio callback's time, as a share of its block's duration."""
+        ...
+
+    def __enter__(self) -> Ears: ...
+
+    def __exit__(self, *exc) -> None: ...

@@ -1,0 +1,271 @@
+"""A line in or out: a PortAudio stream that is watched, and comes back when its device does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from visualizer.audio import portaudio
+from visualizer.audio.portaudio import Device, Kind
+from visualizer.audio.timing import Durations, StreamClock
+from visualizer.errors import UserError
+
+WHAT = {"input": "microphone", "output": "loudspeaker"}
+DOING = {"input": "listening to", "output": "playing on"}
+
+
+class Line:
+    """Keeps a stream open as long as its device is there.
+
+    PortAudio calls `handle(samples, begin, sr)` for each block, in a thread of its own. samples:
+    [n, channels] float32, to read (input) or to fill (output), valid only during the call; begin:
+    perf_counter seconds at which the first of them was recorded or will be heard; sr: frames per
+    second. What it raises is counted in `errors` and goes no further.
+
+    A watchdog thread opens the stream; it closes one that ended, stalls, or has brought nothing but
+    digital zeros for a while (which is what a sound server offers in the place of a device that is
+    gone), and looks for the device again. The caller's own threads never wait.
+    """
+
+    POLL_S = 0.1
+    RETRY_S = 0.8
+    STALL_S = 1.0
+    FIRST_BLOCK_S = 3.0
+    ALIVE_S = 0.1
+    FAREWELL_S = 0.5
+    # Digital silence: how often to look for a better device, at first and once it lasts.
+    NOTHING_S = 1.5
+    STILL_NOTHING_S = 10.0
+    LASTING_S = 30.0
+    # A sane distance between the callback and its samples' moment; what is not sane is not believed.
+    MAX_LATENCY_S = 2.0
+
+    def __init__(
+        self,
+        kind: Kind,
+        wanted: str | int | None,
+        sr: float,
+        block_length: int,
+        latency: float | str,
+        handle: Callable[[np.ndarray, float, float], None],
+        prepare: Callable[[float], None] = lambda sr: None,
+        release: Callable[[], None] = lambda: None,
+    ):
+        """wanted: the device, as `find_device` takes it; sr: the rate to ask for first; block_length:
+        frames at that rate; prepare(sr), release(): called in the watchdog's thread before a stream
+        starts, with the rate that it got, and after it ended.
+        """
+        self.kind = kind
+        self.status = f"looking for a {WHAT[kind]}"
+        self.ok = False
+        self.device_name = ""
+        self.xruns = 0
+        """Times that samples were lost because the callback came too late."""
+        self.errors = 0
+        self.durations = Durations()
+        self.meaningful = 0.0
+        """When a sample last differed from zero, perf_counter seconds; to be kept by `handle`."""
+        self._wanted = wanted
+        self._sr, self._block_length, self._latency = sr, block_length, latency
+        self._handle, self._prepare, self._release = handle, prepare, release
+        self._stream = None
+        self._current: object = None
+        self._stream_latency = 0.0
+        self._clock = StreamClock(sr)
+        self._rate = float(sr)
+        self._opened = self._first = self._last = 0.0
+        self._silent_since: float | None = None
+        self._looked = self._was_open = self._inside = False
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name=f"sound {kind}", daemon=True)
+
+    def start(self) -> None:
+        """Return at once; the watchdog opens the stream as soon as it can."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close the stream and end the watchdog."""
+        self._closing.set()
+        self._thread.join(timeout=0.8)
+        if self._thread.is_alive():
+            portaudio.skip_farewell()
+
+    def callback(self, samples: np.ndarray, n_frames: int, times, status) -> None:
+        """What PortAudio calls: no lock, no I/O, nothing that grows, no exception out."""
+        begun = time.perf_counter()
+        self._inside = True
+        try:
+            self._last = begun
+            self._first = self._first or begun
+            if status and (status.input_overflow or status.output_underflow):
+                self.xruns += 1
+            begin = self._clock.begin(n_frames, self._measure(begun, n_frames, times))
+            self._handle(samples, begin, self._rate)
+        except Exception:
+            self.errors += 1
+            if self.kind == "output":
+                samples[:] = 0
+        finally:
+            self._inside = False
+            self.durations.add((time.perf_counter() - begun) * self._rate / max(n_frames, 1))
+
+    def _callback_of_one_stream(self) -> Callable:
+        """`callback`, but silent once another stream has taken over from a lost one."""
+        token = self._current = object()
+
+        def callback(samples, n_frames, times, status):
+            if self._current is token:
+                self.callback(samples, n_frames, times, status)
+            elif self.kind == "output":
+                samples[:] = 0
+
+        return callback
+
+    def _measure(self, now: float, n_frames: int, times) -> float:
+        """perf_counter time of the block's first frame, as the host has it."""
+        if self.kind == "input":
+            latency = times.currentTime - times.inputBufferAdcTime
+            known = times.inputBufferAdcTime > 0 and 0 <= latency < self.MAX_LATENCY_S
+            return now - (latency if known else max(self._stream_latency, n_frames / self._rate))
+        latency = times.outputBufferDacTime - times.currentTime
+        known = times.outputBufferDacTime > 0 and 0 <= latency < self.MAX_LATENCY_S
+        return now + (latency if known else self._stream_latency)
+
+    @property
+    def looked(self) -> bool:
+        """Whether the first search for a device is over, for better or worse."""
+        return self._looked
+
+    def _watch(self) -> None:
+        tried = -np.inf
+        while True:
+            now = time.perf_counter()
+            try:
+                if self._stream is None:
+                    if now - tried >= self.RETRY_S:
+                        tried = now
+                        self._open()
+                elif self._has_ended(now):
+                    self._shut()
+                    self.status = self._gone()
+                elif self._has_nothing(now):
+                    self._shut()
+                    self._open()
+            except UserError as error:
+                self.status = str(error).rstrip(".")
+            except Exception as error:  # any driver's; the watchdog must outlive them all
+                self._shut()
+                self.status = f"{self.device_name or WHAT[self.kind]} fails ({error})"
+            self._looked = True
+            if self._closing.wait(self.POLL_S):
+                break
+        self._shut()
+
+    def _gone(self) -> str:
+        return f"{self.device_name} is gone, waiting for it to come back"
+
+    def _has_ended(self, now: float) -> bool:
+        with portaudio.lock:
+            if not self._stream.active:
+                return True
+        patience = self.STALL_S if self._first else self.FIRST_BLOCK_S
+        return now - max(self._last, self._opened) > patience
+
+    def _has_nothing(self, now: float) -> bool:
+        """Whether it is time to look for a device that brings more than digital zeros."""
+        if self.kind == "output" or not self._first:
+            return False
+        if now - self.meaningful < self.NOTHING_S:
+            self._silent_since = None
+            self.status = f"{DOING[self.kind]} {self.device_name}"
+            return False
+        self._silent_since = self._silent_since or now
+        lasting = now - self._silent_since > self.LASTING_S
+        if now - self._first < (self.STILL_NOTHING_S if lasting else self.NOTHING_S):
+            return False
+        self.status = f"{self.device_name} brings only silence; it may be muted or not permitted"
+        return True
+
+    def _open(self) -> None:
+        """Raises UserError, a sentence for the status."""
+        with portaudio.lock, portaudio.quiet():
+            sd = portaudio.library()
+            if self._looked:
+                portaudio.look_again()
+            try:
+                device = portaudio.find_device(self.kind, self._device_wanted())
+                stream = self._connect(sd, device)
+            except UserError as error:
+                gone = self._was_open and "in use" not in str(error)
+                raise UserError(self._gone()) if gone else error from None
+            portaudio.streams.add(stream)
+            self._stream, self._stream_latency = stream, stream.latency
+            self._rate = float(stream.samplerate)
+            self._clock = StreamClock(self._rate)
+            self._first = 0.0
+            self._opened = time.perf_counter()
+            self._prepare(self._rate)
+            stream.start()
+        self.device_name = device.name
+        self._was_open = self.ok = True
+        if self._silent_since is None:
+            self.status = f"{DOING[self.kind]} {device.name}"
+
+    def _device_wanted(self) -> str | int | None:
+        """An index is only good until devices come and go; from then on the device's name is."""
+        by_index = isinstance(self._wanted, int) or (self._wanted or "").isdecimal()
+        return self.device_name if by_index and self._was_open else self._wanted
+
+    def _connect(self, sd, device: Device):
+        """An opened stream: at the rate asked for, or else the device's own."""
+        most = device.channels(self.kind)
+        # Sound servers offer dozens of channels that are not there.
+        several = most if most <= 8 and self.kind == "input" else 2
+        stream_class = sd.InputStream if self.kind == "input" else sd.OutputStream
+        callback = self._callback_of_one_stream()
+        failure = None
+        for rate in dict.fromkeys((float(self._sr), device.sample_rate)):
+            for channels in dict.fromkeys((min(several, most), most, 1)):
+                try:
+                    return stream_class(
+                        device=device.index,
+                        samplerate=rate,
+                        channels=channels,
+                        dtype="float32",
+                        blocksize=round(self._block_length * rate / self._sr),
+                        latency=self._latency,
+                        callback=callback,
+                    )
+                except sd.PortAudioError as error:
+                    failure = failure or error
+        if "unavailable" in str(failure).lower():
+            raise UserError(f"{device.name} is in use by another program.")
+        raise UserError(
+            f"{device.name} can't be opened ({failure.args[0] if failure else 'unknown reason'})."
+        )
+
+    def _shut(self) -> None:
+        self.ok = False
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        with portaudio.lock:
+            # A driver whose device was torn away may never answer; then the stream is given up for
+            # lost, and the next one is opened beside it.
+            farewell = threading.Thread(target=self._end, args=(stream,), daemon=True)
+            farewell.start()
+            farewell.join(self.FAREWELL_S)
+            if farewell.is_alive():
+                portaudio.skip_farewell()
+        self._release()
+
+    def _end(self, stream) -> None:
+        # Stopping lets PortAudio's thread finish its block, but waits for one. Aborting cancels the
+        # thread wherever it is; were that in Python, waiting for its lock, all would stand still.
+        alive = self._inside or time.perf_counter() - self._last < self.ALIVE_S
+        stream.stop(ignore_errors=True) if alive else stream.abort(ignore_errors=True)
+        stream.close(ignore_errors=True)
+        portaudio.streams.discard(stream)

@@ -1,0 +1,103 @@
+"""The microphone: whatever an input device hears, as events."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from visualizer.audio.codebook import Codebook
+from visualizer.audio.ears import Sink
+from visualizer.audio.line import Line
+from visualizer.audio.listener import Event, Listener
+from visualizer.audio.portaudio import find_device, list_devices, require_portaudio
+from visualizer.audio.resampler import Resampler
+
+__all__ = ["Microphone", "find_device", "list_devices", "require_portaudio"]
+
+# A sound card's samples stay within ±1. What is wildly beyond is a fault, and would deafen the
+# analysis to all that follows by its loudness.
+LIMIT = 4.0
+
+
+class Microphone:
+    """Listens while the context is open; the events go to the ring, from PortAudio's own thread.
+
+    Their time is the moment at which the centre of the analysed window was recorded, on the clock
+    of `time.perf_counter`. Nothing is raised for a device that is missing, taken or pulled out:
+    `status` says so, `ok` is false, and the sound comes back by itself when the device does.
+    """
+
+    def __init__(self, codebook: Codebook, ring: Sink, device: str | int | None = None):
+        """device: an index, a part of a name, or None for the system's default input."""
+        self._ring = ring
+        self._listener = Listener(codebook)
+        self._sr = codebook.settings.sr
+        self._heard = 0  # samples given to the listener
+        self._resampler: Resampler | None = None
+        self._level = -120.0
+        self._line = Line(
+            "input", device, self._sr, codebook.settings.hop_length, "low", self._hear, self._prepare
+        )
+
+    @property
+    def status(self) -> str:
+        """One short sentence: what it listens to, or why it can't."""
+        return self._line.status
+
+    @property
+    def ok(self) -> bool:
+        """Whether a device is open and delivers."""
+        return self._line.ok
+
+    @property
+    def level(self) -> float:
+        """Loudness of the newest event, dB re a full-scale sine, -120 at the least."""
+        return self._level if self._line.ok else -120.0
+
+    @property
+    def device_name(self) -> str:
+        """The device's name, "" before one was found."""
+        return self._line.device_name
+
+    @property
+    def overflows(self) -> int:
+        """How often samples were lost because the callback came too late."""
+        return self._line.xruns
+
+    @property
+    def errors(self) -> int:
+        """Exceptions caught in the callback; anything but 0 is a defect."""
+        return self._line.errors
+
+    def callback_share(self) -> tuple[float, float]:
+        """(median, 99th percentile) of the callback's time, as a share of its block's duration."""
+        return self._line.durations.summary()
+
+    def __enter__(self) -> Microphone:
+        self._line.start()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self._line.close()
+
+    def _prepare(self, rate: float) -> None:
+        self._level = -120.0
+        self._resampler = None if round(rate) == self._sr else Resampler(rate, self._sr)
+
+    def _hear(self, samples: np.ndarray, begin: float, rate: float) -> None:
+        """One block, in PortAudio's thread: [n, channels], recorded from `begin` on."""
+        mono = samples.mean(axis=1)
+        np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        np.clip(mono, -LIMIT, LIMIT, out=mono)
+        if mono.any():
+            self._line.meaningful = time.perf_counter()
+        if self._resampler:
+            mono = self._resampler.push(mono)
+            begin -= self._resampler.delay_s
+        # The listener counts seconds from its first sample, the events those of perf_counter.
+        offset = begin - self._heard / self._sr
+        self._heard += len(mono)
+        for event in self._listener.push(mono):
+            self._level = event.loudness
+            self._ring.push(Event(event.time + offset, event.cluster, event.loudness, event.onset))

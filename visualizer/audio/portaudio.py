@@ -1,0 +1,159 @@
+"""PortAudio: the library found or missed politely, its devices, and a fresh look at them."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Literal
+
+from visualizer.errors import UserError
+
+Kind = Literal["input", "output"]
+MISSING = "the PortAudio library is missing; install it (Debian: libportaudio2) and start again"
+
+# PortAudio is not thread-safe: whoever opens, closes or lists holds this. No callback ever does.
+lock = threading.RLock()
+_missing: str | None = None
+
+# All open streams, those among them that a driver doesn't let go of, too.
+streams: set = set()
+
+
+def library() -> ModuleType:
+    """The module sounddevice. Raises UserError if it or the PortAudio library is not installed."""
+    global _missing
+    with lock:
+        if _missing is None:
+            try:
+                import sounddevice
+            except ImportError:
+                _missing = "the Python package sounddevice is missing; install it (pip install sounddevice)"
+            except OSError:
+                _missing = MISSING
+            except Exception as error:  # a library that is there but can't start
+                _missing = f"PortAudio can't start ({error}); check the sound system"
+            else:
+                return sounddevice
+        raise UserError(f"{_missing}.")
+
+
+def require_portaudio() -> None:
+    """For commands that are nothing without sound. Raises UserError if PortAudio can't be used."""
+    library()
+
+
+@dataclass(frozen=True)
+class Device:
+    """A sound device as PortAudio has it. Its index holds until devices come or go."""
+
+    index: int
+    name: str
+    host: str
+    inputs: int
+    outputs: int
+    sample_rate: float
+    default_input: bool
+    default_output: bool
+
+    def channels(self, kind: Kind) -> int:
+        return self.inputs if kind == "input" else self.outputs
+
+    def default(self, kind: Kind) -> bool:
+        return self.default_input if kind == "input" else self.default_output
+
+
+def list_devices() -> list[Device]:
+    """All sound devices, as of the last fresh look. Raises UserError without PortAudio."""
+    with lock:
+        sd = library()
+        hosts = sd.query_hostapis()
+        default_input, default_output = _default(sd, "input"), _default(sd, "output")
+        return [
+            Device(
+                index=i,
+                name=d["name"],
+                host=hosts[d["hostapi"]]["name"],
+                inputs=d["max_input_channels"],
+                outputs=d["max_output_channels"],
+                sample_rate=d["default_samplerate"],
+                default_input=i == default_input,
+                default_output=i == default_output,
+            )
+            for i, d in enumerate(sd.query_devices())
+        ]
+
+
+def _default(sd: ModuleType, kind: Kind) -> int:
+    try:
+        return sd.query_devices(kind=kind)["index"]
+    except (sd.PortAudioError, ValueError):
+        return -1
+
+
+def find_device(kind: Kind, wanted: str | int | None = None) -> Device:
+    """The default device, or one by its index or a part of its name.
+
+    Raises UserError if there is none.
+    """
+    what = "microphone" if kind == "input" else "loudspeaker"
+    devices = [d for d in list_devices() if d.channels(kind)]
+    if not devices:
+        raise UserError(f"no {what} found; plug one in, or check the sound system.")
+    if wanted is None:
+        chosen = next((d for d in devices if d.default(kind)), devices[0])
+    elif isinstance(wanted, int) or wanted.isdecimal():
+        chosen = next((d for d in devices if d.index == int(wanted)), None)
+    else:
+        name = wanted.lower()
+        # Of several hosts' devices of a name, the first: PortAudio lists its preferred host first.
+        chosen = next((d for d in devices if d.name.lower() == name), None) or next(
+            (d for d in devices if name in d.name.lower()), None
+        )
+    if chosen is None:
+        known = ", ".join(f"{d.index} {d.name}" for d in devices[:8])
+        raise UserError(f"no {kind} device {wanted!r}; there are {known}.")
+    return chosen
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Send stderr nowhere: the C libraries complain there at length, each time they look in vain."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # a program without a terminal may have none
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+def look_again() -> None:
+    """Have PortAudio find devices that came or went: it only does so when it starts.
+
+    Restarting it would tear open streams away, so while there are any, nothing happens.
+    """
+    with lock:
+        sd = library()
+        if streams:
+            return
+        while sd._initialized:
+            sd._terminate()
+        sd._initialize()
+
+
+def skip_farewell() -> None:
+    """A driver hangs: leave PortAudio as it is at exit, for to end it would hang as well."""
+    if sounddevice := sys.modules.get("sounddevice"):
+        atexit.unregister(sounddevice._exit_handler)

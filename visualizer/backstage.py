@@ -1,0 +1,83 @@
+"""Backstage: the thread for everything that takes longer than a frame.
+
+Jobs go in, and what they have to tell the render thread comes out as news; between jobs it does one
+piece of idle work after the other. So the render thread never reads a file.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from visualizer.errors import UserError
+
+Job = Callable[[], None]
+
+
+class Backstage:
+    """A thread with a list of jobs; a context manager. A job's UserError is told to `trouble`."""
+
+    def __init__(self, trouble: Callable[[UserError], None]):
+        """trouble: called on the render thread, by `deliver`, with what a job couldn't do."""
+        self.stopped = False
+        self._trouble = trouble
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._idle: Iterator[float] | None = None
+        self._thread = threading.Thread(target=self._work, name="backstage", daemon=True)
+
+    def do(self, job: Job) -> None:
+        """Have a job done, after those that wait already."""
+        self._jobs.put(job)
+
+    def tell(self, news: Job) -> None:
+        """Have something done on the render thread."""
+        self._news.put(news)
+
+    def deliver(self) -> None:
+        """Do what the jobs wanted done on the render thread; raises what a job failed with."""
+        while True:
+            try:
+                self._news.get_nowait()()
+            except queue.Empty:
+                return
+
+    def while_idle(self, work: Iterator[float]) -> None:
+        """Go through an iterator between the jobs; it yields how many seconds to rest after each step."""
+        self._idle = work
+
+    def _work(self) -> None:
+        rested = 0.0
+        while not self.stopped:
+            try:
+                job = self._jobs.get(timeout=max(0.0, rested - time.perf_counter()) if self._idle else 0.1)
+            except queue.Empty:
+                if self._idle is not None and time.perf_counter() >= rested:
+                    rested = time.perf_counter() + self._attempt(lambda: next(self._idle), 0.5)
+            else:
+                self._attempt(job, None)
+
+    def _attempt(self, job, otherwise):
+        try:
+            return job()
+        except UserError as error:
+            self.tell(lambda error=error: self._trouble(error))
+        except BaseException as error:
+            self.tell(lambda error=error: _throw(error))
+        return otherwise
+
+    def __enter__(self) -> Backstage:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped = True
+        self._jobs.put(lambda: None)
+        # An import can't be interrupted; the thread is a daemon and doesn't hold up the exit.
+        self._thread.join(timeout=0.3)
+
+
+def _throw(error: BaseException) -> None:
+    raise error

@@ -1,0 +1,150 @@
+"""How far each part of a picture may go towards the next one before it makes a transition.
+
+Blends are in linear light, so a cell's luminance is linear in the blend's weight, and its
+chromaticity moves on a straight line in u'v': the weight of a transition has a closed form.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from visualizer.display.flash_rule import Grid
+from visualizer.display.flash_transitions import DOWN, UP
+from visualizer.display.flash_watch import Look, Watch
+
+# Of the cells around a limited tile, this part may still make a transition.
+TILE_AREA = 0.12
+# Luminance kept free below a transition, for rounding to 8 bits.
+ROUNDING = 0.006
+# In a place to be kept still, cells may make so many transitions a second.
+STILL = 1
+STEPS = 32
+# The weights change smoothly over about twice this many tiles.
+SOFT = 3
+
+
+def room(
+    watch: Watch, begin: torch.Tensor, end: torch.Tensor, seen: Look, fail: Look, still: torch.Tensor
+) -> torch.Tensor:
+    """The most weight of `end` in a blend with `begin`, [tile rows, tile columns] in 0..1.
+
+    begin, end: [3, rows, columns] linear RGB. seen: what all of `end` would do. Blocked from making
+    a transition are cells over the limit in the blocks that broke the rule in `fail`, or all cells
+    of a block that did so as a whole, and in tiles to be kept `still` cells that made one already.
+    """
+    grid = watch.grid
+    still_cells = grid.to_cells(still) if bool(still.any()) else None
+    reaches, where = [], []
+    for kind, made, failed, reach in zip(
+        watch.kinds, seen.kinds, fail.kinds, (luminance_reach, red_reach), strict=True
+    ):
+        if made.moved is None:
+            continue
+        moved = made.moved[-1]
+        blocked = torch.zeros(grid.shape, dtype=torch.bool, device=grid.device)
+        if failed.bad_blocks is not None:
+            over = torch.maximum(made.over, failed.over)[-1] > 0
+            blocked |= grid.to_cells(kind.tiles_over(failed.bad_blocks, None)) & over
+        if failed.bad_events is not None:
+            blocked |= grid.to_cells(kind.tiles_over(None, failed.bad_events))
+        if still_cells is not None:
+            blocked |= still_cells & (kind.cells.count[-1] >= STILL)
+        cells = (blocked * moved).view(-1).nonzero()[:, 0]
+        if len(cells):
+            where.append(cells)
+            moves = made.moves[:, -1].reshape(2, -1)[:, cells]
+            reaches.append(reach(watch, begin.view(3, -1)[:, cells], end.view(3, -1)[:, cells], moves, cells))
+    if not where:
+        result = torch.ones(grid.tiles, device=grid.device)
+    else:
+        result = quantile(grid, torch.cat(reaches), torch.cat(where))
+    if fail.kinds[0].only_mean:
+        # The mean of the picture is only sure to move as told if everything moves alike.
+        result = torch.minimum(result.min(), mean_reach(watch, begin, end)).expand(grid.tiles)
+    return result
+
+
+def quantile(grid: Grid, reaches: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+    """By tile, the weight that takes no more than TILE_AREA of the cells around as far as they reach.
+
+    cells: indices into the flattened grid, [n]; reaches: the weight at which each makes a transition.
+    """
+    # Fine steps near 0, where a strong flash has to be held.
+    step = (reaches.clamp(0, 1).sqrt() * (STEPS - 1)).long()
+    index = step * grid.tile_cells.numel() + grid.tile_of.view(-1)[cells]
+    counts = torch.bincount(index, minlength=grid.tile_cells.numel() * STEPS).float()
+    counts = around(counts.view(STEPS, *grid.tiles).cumsum(0))
+    free = (counts <= TILE_AREA * around(grid.tile_cells[None])).sum(0).float()
+    return (free / (STEPS - 1)).square().masked_fill(free == STEPS, 1)
+
+
+def around(tiles: torch.Tensor) -> torch.Tensor:
+    """Sums over each tile and its neighbours, [n, tile rows, tile columns]."""
+    return F.avg_pool2d(tiles[None], 3, stride=1, padding=1, divisor_override=1)[0]
+
+
+def luminance_reach(
+    watch: Watch, begin: torch.Tensor, end: torch.Tensor, moves: torch.Tensor, cells: torch.Tensor
+) -> torch.Tensor:
+    """The weights, [n], at which cells [n] make their transitions; lights [3, n], moves [up/down, n]."""
+    tracker = watch.luminance
+    step = tracker.step[-1].item() - ROUNDING
+    low, high = tracker.low[-1].view(-1)[cells], tracker.high[-1].view(-1)[cells]
+    target = torch.where(moves[UP] > 0, low + step, high - step)
+    first = watch.weights @ begin
+    change = watch.weights @ end - first
+    return (target - first) / torch.where(change == 0, 1e-9, change)
+
+
+def red_reach(
+    watch: Watch, begin: torch.Tensor, end: torch.Tensor, moves: torch.Tensor, cells: torch.Tensor
+) -> torch.Tensor:
+    """The weights, [n], at which cells [n] turn or leave saturated red; lights [3, n], moves [up/down, n]."""
+    tracker = watch.red
+    share = tracker.share_rows[-1]
+    flare = tracker.share_flare[-1].item() + ROUNDING / 6
+    first, last = share @ begin + flare, share @ end + flare
+    to_red = -first / (last - first).clamp(min=1e-9)
+    if tracker.box is None:
+        return to_red
+    u0, v0 = tracker.chromaticity(begin)
+    u1, v1 = tracker.chromaticity(end)
+    box = tracker.box[:, -1, cells]
+    corner_u = torch.where(u1 - box[0] > box[1] - u1, box[0], box[1])
+    corner_v = torch.where(v1 - box[2] > box[3] - v1, box[2], box[3])
+    du, dv, eu, ev = u1 - u0, v1 - v0, u0 - corner_u, v0 - corner_v
+    step = 0.95 * tracker.step[-1].item()
+    a, b, c = du * du + dv * dv, eu * du + ev * dv, eu * eu + ev * ev - step * step
+    part = (((b * b - a * c).clamp(min=0).sqrt() - b) / a.clamp(min=1e-9)).clamp(0, 1)
+    # How far along the line a mixture lies is set by the weights of the two lights in u'v'.
+    w0, w1 = tracker.weight(begin), tracker.weight(end)
+    from_red = part * w0 / (part * w0 + (1 - part) * w1)
+    return torch.where(moves[DOWN] > 0, from_red, to_red)
+
+
+def mean_reach(watch: Watch, begin: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+    """The weight at which the mean luminance of the picture makes a transition, a scalar."""
+    tracker = watch.mean
+    first, last = watch.relative_luminance(begin).mean(), watch.relative_luminance(end).mean()
+    step = tracker.step[-1].item() - ROUNDING
+    target = tracker.low[-1, 0, 0] + step if bool(last > first) else tracker.high[-1, 0, 0] - step
+    return ((target - first) / (last - first)).nan_to_num(1).clamp(0, 1)
+
+
+def spread(grid: Grid, tiles: torch.Tensor) -> torch.Tensor:
+    """Weights by tile to smooth ones by cell, nowhere above those of the cell's own tile."""
+    lowest = tiles.min()
+    if bool(lowest == tiles.max()):
+        return lowest.expand(grid.shape)
+    # The least weight within some tiles, averaged over one tile less, then between their centres.
+    least = -F.max_pool2d(_pad(-tiles[None, None], SOFT + 1), 2 * SOFT + 3, stride=1)
+    least = F.avg_pool2d(_pad(least, SOFT), 2 * SOFT + 1, stride=1)
+    full = tuple(n * grid.tile for n in grid.tiles)
+    cells = F.interpolate(least, size=full, mode="bilinear", align_corners=False)
+    cells = cells[0, 0, : grid.shape[0], : grid.shape[1]]
+    return cells.masked_fill(cells > 0.999, 1).contiguous()
+
+
+def _pad(tiles: torch.Tensor, n: int) -> torch.Tensor:
+    return F.pad(tiles, (n, n, n, n), mode="replicate")

@@ -1,0 +1,101 @@
+"""Hearing: the microphone, a song or the demo tune, one at a time, and changing over between them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal
+
+from visualizer.audio.codebook import Codebook
+from visualizer.audio.demo_tune import demo_tune
+from visualizer.audio.microphone import Microphone
+from visualizer.audio.player import Player
+from visualizer.audio.portaudio import find_device
+from visualizer.audio.song import Recording, Song
+from visualizer.backstage import Backstage
+from visualizer.latent.ring import Ring
+
+if TYPE_CHECKING:
+    from visualizer.audio.ears import Ears
+
+Source = Literal["microphone", "demo"] | Song | Recording
+
+# Trouble that is over sooner is not worth a word.
+PATIENCE_S = 1.0
+
+
+class Hearing:
+    """What is heard now. Devices are opened and closed backstage; nothing here makes the caller wait.
+
+    sound: the microphone or player, or None while it changes. by: the codebook that names what is heard.
+    """
+
+    def __init__(self, source: Source, device: str | int | None, ring: Ring, backstage: Backstage):
+        """source: what to hear; device: its sound device. Raises UserError if the device isn't there."""
+        if device is not None:
+            find_device("input" if source == "microphone" else "output", device)
+        self.sound: Ears | None = None
+        self.by: Codebook | None = None
+        self._source, self._device, self._ring, self._backstage = source, device, ring, backstage
+        self._demo = False
+        self._status, self._since, self._told = "", time.perf_counter(), False
+
+    def begin(self, codebook: Codebook) -> None:
+        """Hear, by a codebook, from now on."""
+        self.by = codebook
+        self._backstage.do(lambda: self._open("demo" if self._demo else self._source))
+
+    def use(self, codebook: Codebook) -> None:
+        """Go on by another codebook, if it is another one.
+
+        A song would have to begin again, and goes on by the codebook that it began with.
+        """
+        if codebook is not self.by and self._source == "microphone" and not self._demo:
+            self.begin(codebook)
+
+    def toggle_demo(self) -> bool:
+        """Change over to the demo tune, or back. Returns whether it is the demo tune now."""
+        self._demo = not self._demo
+        self.begin(self.by)
+        return self._demo
+
+    def follow(self) -> bool:
+        """To be called for every frame; returns whether a song has come to its end."""
+        if self.sound is None or not getattr(self.sound, "finished", False):
+            return False
+        if self._demo and self._source != "demo":
+            self.toggle_demo()
+            return False
+        return True
+
+    def news(self) -> tuple[str, bool] | None:
+        """(a sentence for people, whether it is a warning) when sound failed or came back; mostly None."""
+        sound, now = self.sound, time.perf_counter()
+        if sound is None:
+            return None
+        if sound.status != self._status:
+            self._status, self._since = sound.status, now
+        if sound.ok and self._told:
+            self._told = False
+            return sound.status, False
+        if not sound.ok and not self._told and now - self._since > PATIENCE_S:
+            self._told = True
+            return sound.status, True
+        return None
+
+    def close(self) -> None:
+        """Hear nothing any more."""
+        sound, self.sound = self.sound, None
+        if sound is not None:
+            sound.__exit__(None, None, None)
+
+    def _open(self, source: Source) -> None:
+        self.close()
+        device = self._device if source is self._source else None
+        if source == "microphone":
+            sound: Ears = Microphone(self.by, self._ring, device)
+        else:
+            song = Recording("the demo tune", demo_tune()) if source == "demo" else source
+            sound = Player(song, self.by, self._ring, device)
+        if not self._backstage.stopped:
+            sound.__enter__()
+            self.sound = sound

@@ -1,0 +1,373 @@
+"""Physics: the thread that moves the particle, and the pose that it hands to the render thread.
+
+Times and the path. Events carry the time at which their sound entered the microphone or left the
+loudspeaker, on the clock of `time.perf_counter`, and the path is a function of those times alone:
+it makes no difference when a thread gets round to them. What is drawn at a time t is the path at
+t - delay, where the delay is how late events usually arrive; so an event in time takes effect just
+where it belongs, and nothing has to jump. The delay follows the device, and is 0 for a player,
+whose events come ahead of their sound.
+
+An event later than usual still takes effect at its own time. What has been drawn in the meantime
+was then a little off the path, and the picture glides back to it within a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from visualizer.audio.codebook import SILENCE
+from visualizer.audio.listener import Event
+from visualizer.latent.motion import Motion
+from visualizer.latent.particle import Spring
+from visualizer.latent.ring import Ring
+
+QUIET = Event(time=-np.inf, cluster=SILENCE, loudness=-120.0, onset=0.0)
+
+# The delay: this share of the latest latencies is within it. It changes too slowly to be seen, or,
+# where another device is as much as that faster or slower, with a glide.
+ON_TIME = 0.9
+LATENCIES = 128
+MAX_DELAY_S = 0.25
+DELAY_S_PER_S = 0.02
+OTHER_DELAY_S = 0.04
+# Later than so much after the usual time, an event takes effect as if it were only so late.
+LATE_S = 0.1
+GLIDE_S = 0.1
+# An onset is over in a tick; a display at 30 frames a second should still meet it.
+ONSET_HOLD_S = 1 / 30
+
+# Left alone, the particle wanders.
+NO_EVENTS_S = 2.0
+SILENCE_S = 4.0
+WANDERING = Spring(response=5.0, bounce=0.0)
+WANDER_S = 4.0, 7.0
+
+
+def ease(progress: float) -> float:
+    """From 0 at 0 to 1 at 1, standing still at both ends."""
+    p = min(max(progress, 0.0), 1.0)
+    return p * p * (3 - 2 * p)
+
+
+def blend(a: np.ndarray, b: np.ndarray, weight: float) -> np.ndarray:
+    """Between two codes [d], at the radius between theirs: on the shell, where pictures live."""
+    mixed = (1 - weight) * a + weight * b
+    radius = (1 - weight) * np.linalg.norm(a) + weight * np.linalg.norm(b)
+    return mixed * (radius / max(float(np.linalg.norm(mixed)), 1e-9))
+
+
+@dataclass(frozen=True)
+class _Path:
+    """A motion and the events known ahead of it. Never changed, only followed by another."""
+
+    motion: Motion
+    ahead: tuple[Event, ...] = ()
+
+    def hear(self, events: list[Event]) -> _Path:
+        return replace(self, ahead=(*self.ahead, *events))
+
+    def settle(self, time: float) -> _Path:
+        """The same path, begun at a later time; what lies before it is forgotten."""
+        motion = self.motion.fork()
+        for event in self.ahead:
+            if event.time <= time:
+                motion.hear(event)
+        if motion.time < time - LATE_S:
+            motion.advance(time - LATE_S)
+        return _Path(motion, tuple(e for e in self.ahead if e.time > time))
+
+    def code(self, time: float) -> np.ndarray:
+        motion = self.motion
+        due = [event for event in self.ahead if event.time <= time]
+        if due:
+            motion = motion.fork()
+            for event in due:
+                motion.hear(event)
+        return motion.code(time)
+
+
+@dataclass(frozen=True)
+class _Fade:
+    """One path going over into another. Times in path time."""
+
+    leaving: _Path
+    begin: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Glide:
+    """A distance from the path, that closes."""
+
+    offset: np.ndarray
+    radius: float
+    begin: float
+    seconds: float
+
+    def apply(self, code: np.ndarray, time: float) -> np.ndarray:
+        left = 1 - ease((time - self.begin) / self.seconds)
+        radius = float(np.linalg.norm(code)) + left * self.radius
+        away = code + left * self.offset
+        return away * (radius / max(float(np.linalg.norm(away)), 1e-9))
+
+
+@dataclass
+class _Gauge:
+    """The latest time for which a picture was asked: what has been shown can't be taken back."""
+
+    asked: float = -np.inf
+
+
+@dataclass(frozen=True)
+class Pose:
+    """The state of everything that moves, as of one moment. Immutable, good for any later time.
+
+    cluster: 0..99, or -1 in silence; loudness: dB re a full-scale sine; onset: 0..1, the strongest
+        of the last thirtieth of a second: of the newest event that has taken effect.
+    time: that event's own time, perf_counter seconds; -inf before the first.
+    latency: seconds from then until it took effect.
+    wandering: nothing is heard, and the particle drifts by itself.
+    delay: seconds by which the path runs behind the sound.
+    """
+
+    cluster: int
+    loudness: float
+    onset: float
+    time: float
+    latency: float
+    wandering: bool
+    delay: float
+    _path: _Path = field(repr=False)
+    _fade: _Fade | None = field(repr=False, default=None)
+    _glide: _Glide | None = field(repr=False, default=None)
+    _gauge: _Gauge = field(repr=False, default_factory=_Gauge)
+
+    def code(self, time: float) -> np.ndarray:
+        """[d] float32: what to draw at a perf_counter time; ahead of now it is foreseen exactly,
+        save for what is yet to be heard."""
+        self._gauge.asked = max(self._gauge.asked, time)
+        return self._code(time - self.delay)
+
+    def _code(self, time: float) -> np.ndarray:
+        code = self._path.code(time)
+        if self._fade:
+            weight = ease((time - self._fade.begin) / self._fade.seconds)
+            if weight < 1:
+                code = blend(self._fade.leaving.code(time), code, weight)
+        if self._glide and time < self._glide.begin + self._glide.seconds:
+            code = self._glide.apply(code, time)
+        return code.astype(np.float32, copy=False)
+
+
+class Physics:
+    """A thread that takes events from the ring, moves the particle and publishes poses.
+
+    The newest `pose` is one reference, replaced as a whole: the render thread reads it at any time
+    without a lock, and never sees half a state. The other methods may be called from any thread.
+    """
+
+    # How far ahead of the clock a picture may sensibly be asked for, or an event lie.
+    HORIZON_S = 0.1
+    FUTURE_S = 2.0
+
+    def __init__(self, ring: Ring, motion: Motion, rate: float = 240.0):
+        """motion: belongs to this object from now on; rate: how often the ring is read, in Hz."""
+        self._ring = ring
+        self._period = 1 / rate
+        self.errors = 0
+        """Ticks that failed and were passed over; anything but 0 is a defect."""
+        self._orders: deque[tuple[Motion, float]] = deque()
+        self._frozen = False
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="physics", daemon=True)
+
+        now = time.perf_counter()
+        motion.begin(now)
+        self._latencies: deque[float] = deque(maxlen=LATENCIES)
+        self._followed = self._ticked = now
+        self._heard_event = self._heard_sound = now
+        self._next_wander = -np.inf
+        self._lodestar = 0
+        self._rng = np.random.default_rng(0)
+        self._onsets: deque[Event] = deque(maxlen=16)
+        self._pose = Pose(SILENCE, QUIET.loudness, 0.0, QUIET.time, 0.0, False, 0.0, _Path(motion))
+
+    @property
+    def pose(self) -> Pose:
+        """The newest state."""
+        return self._pose
+
+    def use(self, motion: Motion, fade: float = 1.0) -> None:
+        """Go over to another preset's motion within `fade` seconds, without a jump.
+
+        motion: belongs to this object from now on. It begins on its own target of the present sound.
+        """
+        self._orders.append((motion, fade))
+
+    def freeze(self, frozen: bool) -> None:
+        """Hold the present target, or let the music choose again."""
+        self._frozen = frozen
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the target is held."""
+        return self._frozen
+
+    def __enter__(self) -> Physics:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self._closing = True
+        self._thread.join(timeout=0.5)
+
+    def _run(self) -> None:
+        """Absolute deadlines do not drift; those slept through are skipped, not made up for."""
+        deadline = time.perf_counter()
+        while not self._closing:
+            now = time.perf_counter()
+            try:
+                self._tick(now)
+            except Exception:  # an event that no preset foresaw; the picture must go on
+                self.errors += 1
+            deadline += self._period
+            if deadline < now:
+                deadline += self._period * ((now - deadline) // self._period + 1)
+            time.sleep(max(0.0, deadline - time.perf_counter()))
+
+    def _tick(self, now: float) -> None:
+        """All that happens at one moment."""
+        pose = before = self._pose
+        events = self._take_events(now)
+        pose = self._follow_delay(pose, now)
+        shown = self._horizon(now) - pose.delay
+
+        while self._orders:
+            pose = self._change_over(pose, *self._orders.popleft(), shown)
+        if pose._fade and shown >= pose._fade.begin + pose._fade.seconds:
+            pose = replace(pose, _fade=None)
+        if pose._glide and shown >= pose._glide.begin + pose._glide.seconds:
+            pose = replace(pose, _glide=None)
+        if pose._path.motion.frozen != self._frozen:
+            pose = self._with_paths(pose, lambda path: self._freeze(path, shown))
+        if events:
+            pose = self._apply(pose, events, shown)
+        due = now - pose.delay
+        if any(e.time <= due for e in pose._path.ahead) or pose._path.motion.time < due - 2 * LATE_S:
+            pose = self._settle(pose, now, due)
+        pose = self._wander(pose, now, shown)
+        if pose is not before:
+            self._pose = pose
+        self._ticked = now
+
+    def _horizon(self, now: float) -> float:
+        """Up to here pictures have been shown, or soon will be."""
+        return min(max(now, self._pose._gauge.asked), now + self.HORIZON_S)
+
+    def _take_events(self, now: float) -> list[Event]:
+        events = []
+        # What is pushed while this runs waits for the next tick, lest a mad producer keep it here.
+        for _ in range(self._ring.size):
+            event = self._ring.pop()
+            if event is None:
+                break
+            if event.time > now + self.FUTURE_S:
+                event = replace(event, time=now)
+            events.append(event)
+            self._heard_event = now
+            if event.cluster != SILENCE:
+                self._heard_sound = now
+            # After a tick slept through, the latency would be this thread's, not the device's.
+            if now - self._ticked < 4 * self._period:
+                self._latencies.append(now - event.time)
+        return events
+
+    def _follow_delay(self, pose: Pose, now: float) -> Pose:
+        """Let the delay follow the usual latency."""
+        if now - self._followed < 0.1 or len(self._latencies) < 8:
+            return pose
+        step = DELAY_S_PER_S * (now - self._followed)
+        self._followed = now
+        usual = float(np.quantile(self._latencies, ON_TIME)) + self._period
+        usual = min(max(usual, 0.0), MAX_DELAY_S)
+        if abs(usual - pose.delay) > OTHER_DELAY_S:
+            return self._glide(pose, replace(pose, delay=usual), self._horizon(now), 3 * GLIDE_S)
+        delay = min(max(usual, pose.delay - step), pose.delay + step)
+        return pose if delay == pose.delay else replace(pose, delay=delay)
+
+    def _with_paths(self, pose: Pose, change) -> Pose:
+        fade = pose._fade and replace(pose._fade, leaving=change(pose._fade.leaving))
+        return replace(pose, _path=change(pose._path), _fade=fade)
+
+    def _freeze(self, path: _Path, shown: float) -> _Path:
+        path = path.settle(shown)
+        path.motion.frozen = self._frozen
+        return path
+
+    def _change_over(self, pose: Pose, motion: Motion, seconds: float, shown: float) -> Pose:
+        motion.begin(shown, pose._path.motion.cluster)
+        motion.frozen = self._frozen
+        fade = _Fade(pose._path, shown, max(seconds, GLIDE_S))
+        changed = replace(pose, _path=_Path(motion, pose._path.ahead), _fade=fade)
+        return self._glide(pose, changed, shown + pose.delay, fade.seconds)
+
+    def _apply(self, pose: Pose, events: list[Event], shown: float) -> Pose:
+        changed = self._with_paths(pose, lambda path: path.hear(events))
+        if events[0].time > shown:
+            return changed
+        return self._glide(pose, changed, shown + pose.delay, GLIDE_S)
+
+    def _glide(self, pose: Pose, changed: Pose, horizon: float, seconds: float) -> Pose:
+        """The changed pose, but begun where the former one would have been shown."""
+        before, after = horizon - pose.delay, horizon - changed.delay
+        old_path, new_path = (
+            replace(pose, _glide=None)._code(before),
+            replace(changed, _glide=None)._code(after),
+        )
+        if np.linalg.norm(new_path - old_path) < 1e-3 * np.linalg.norm(new_path):
+            return changed
+        if pose._glide:
+            seconds = max(seconds, pose._glide.begin + pose._glide.seconds - before)
+        old = pose._code(before)
+        radius = float(np.linalg.norm(old) - np.linalg.norm(new_path))
+        return replace(changed, _glide=_Glide(old - new_path, radius, after, seconds))
+
+    def _settle(self, pose: Pose, now: float, due: float) -> Pose:
+        """Let the events take effect whose time has come."""
+        for event in pose._path.ahead:
+            if event.time <= due:
+                self._onsets.append(event)
+                pose = replace(
+                    pose,
+                    cluster=event.cluster,
+                    loudness=event.loudness,
+                    time=event.time,
+                    latency=now - event.time,
+                )
+        onset = max((e.onset for e in self._onsets if e.time > due - ONSET_HOLD_S), default=0.0)
+        pose = replace(pose, onset=onset)
+        return self._with_paths(pose, lambda path: path.settle(due))
+
+    def _wander(self, pose: Pose, now: float, shown: float) -> Pose:
+        """With nothing to hear, choose a new and far gentler target now and then."""
+        unheard = now - self._heard_event > NO_EVENTS_S
+        if not unheard and now - self._heard_sound < SILENCE_S:
+            self._next_wander = -np.inf
+            self._lodestar = max(pose._path.motion.cluster, 0)
+            return replace(pose, wandering=False) if pose.wandering else pose
+        if unheard and pose.loudness != QUIET.loudness:
+            pose = replace(pose, cluster=SILENCE, loudness=QUIET.loudness, onset=0.0)
+        if now < self._next_wander or self._frozen:
+            return pose
+        self._next_wander = now + self._rng.uniform(*WANDER_S)
+        path = pose._path.settle(shown)
+        # Any target but the last one.
+        n = len(path.motion.targets)
+        self._lodestar = (self._lodestar + int(self._rng.integers(1, max(n, 2)))) % n
+        path.motion.wander(shown, self._lodestar, WANDERING)
+        return replace(pose, _path=path, wandering=True)
