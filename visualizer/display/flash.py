@@ -24,7 +24,7 @@ from visualizer.display.flash_watch import Look, Watch
 # The rule is kept as it stands and, for other people's analysers and codecs, tightened by this part.
 MARGIN = 0.08
 # While the input goes on flashing, what is shown follows its mean with this time constant (seconds).
-SMOOTHING = 0.4
+SMOOTHING = 0.3
 # A place is calm when its input made no transition for CALM seconds; then it catches up in RELEASE.
 CALM = 0.26
 RELEASE = 0.2

@@ -17,8 +17,6 @@ from visualizer.display.flash_watch import Look, Watch
 TILE_AREA = 0.12
 # Luminance kept free below a transition, for rounding to 8 bits.
 ROUNDING = 0.006
-# In a place to be kept still, cells may make so many transitions a second.
-STILL = 1
 STEPS = 32
 # The weights change smoothly over about twice this many tiles.
 SOFT = 3
@@ -49,7 +47,7 @@ def room(
         if failed.bad_events is not None:
             blocked |= grid.to_cells(kind.tiles_over(None, failed.bad_events))
         if still_cells is not None:
-            blocked |= still_cells & (kind.cells.count[-1] >= STILL)
+            blocked |= still_cells & (kind.cells.count[-1] >= 1)
         cells = (blocked * moved).view(-1).nonzero()[:, 0]
         if len(cells):
             where.append(cells)

@@ -24,9 +24,9 @@ def similar(bank: Bank, centroids: np.ndarray, seed: int) -> np.ndarray:
     """[n_clusters, d]: similar sounds call up similar pictures.
 
     centroids: [n_clusters, n_bands] of the codebook. A quadratic assignment by local search (Koopmans
-    & Beckmann 1957): each cluster in turn takes a free vector or swaps with another, whichever brings the
-    distances between pictures nearest to those between sounds, until none can do better. Distances are compared
-    by rank, so that both fill their whole range. The best of a few starts is kept.
+    & Beckmann 1957): each cluster in turn takes a free vector or swaps with another, whichever brings
+    the distances between pictures nearest to those between sounds, until none can do better. Distances
+    are compared by rank, so that both fill their whole range. The best of a few starts is kept.
 
     A bank of fewer vectors than clusters is used several times over.
     """
