@@ -7,7 +7,6 @@ import threading
 import time
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ import torch
 from PIL import Image
 from screen import SIZE, wait_for, x_server
 
+from visualizer import assets
 from visualizer import preset as presets
 from visualizer.backstage import Backstage
 from visualizer.display.framing import frame_shape
@@ -24,7 +24,7 @@ from visualizer.neural.stream import PictureStream
 from visualizer.repertoire import Repertoire
 from visualizer.timing import Statistics
 
-PRESETS = sorted((Path(presets.__file__).parent.parent / "presets").glob("*.toml"))
+PRESETS = sorted(assets.folder("presets").glob("*.toml"))
 TITLES = [tomllib.loads(path.read_text())["title"] for path in PRESETS]
 BEGIN = next(i for i, path in enumerate(PRESETS) if path.stem == "garden")
 WINDOW = ("--size", "384x384", "--compute", "cpu")

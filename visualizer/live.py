@@ -45,7 +45,7 @@ ADJUST_S = 0.3
 EDIT_S = 0.5
 WATCH_S = 0.5
 # Python hands over between its threads this often, so that the audio callback never waits for long.
-SWITCH_INTERVAL_S = 0.001
+SWITCH_INTERVAL_S = 0.00003
 # A window that is being dragged to a size gets new frames of its shape when it rests.
 RESIZE_S = 0.2
 FLASHING = "The flash limiter is off: this may harm people with photosensitive epilepsy."

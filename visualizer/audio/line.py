@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class Line:
     STALL_S = 1.0
     FIRST_BLOCK_S = 3.0
     ALIVE_S = 0.1
+    OPEN_S = 4.0
     FAREWELL_S = 0.5
     # Digital silence: how often to look for a better device, at first and once it lasts.
     NOTHING_S = 1.5
@@ -149,12 +151,13 @@ class Line:
                         tried = now
                         self._open()
                 elif self._has_ended(now):
-                    self._shut()
                     self.status = self._gone()
+                    self._shut()
                 elif self._has_nothing(now):
                     self._shut()
                     self._open()
             except UserError as error:
+                self._shut()
                 self.status = str(error).rstrip(".")
             except Exception as error:  # any driver's; the watchdog must outlive them all
                 self._shut()
@@ -197,7 +200,7 @@ class Line:
                 portaudio.look_again()
             try:
                 device = portaudio.find_device(self.kind, self._device_wanted())
-                stream = self._connect(sd, device)
+                stream = portaudio.errand(lambda: self._connect(sd, device), self.OPEN_S, self._end)
             except UserError as error:
                 gone = self._was_open and "in use" not in str(error)
                 raise UserError(self._gone()) if gone else error from None
@@ -208,7 +211,7 @@ class Line:
             self._first = 0.0
             self._opened = time.perf_counter()
             self._prepare(self._rate)
-            stream.start()
+            portaudio.errand(stream.start, self.OPEN_S)
         self.device_name = device.name
         self._was_open = self.ok = True
         if self._silent_since is None:
@@ -252,14 +255,9 @@ class Line:
         stream, self._stream = self._stream, None
         if stream is None:
             return
-        with portaudio.lock:
-            # A driver whose device was torn away may never answer; then the stream is given up for
-            # lost, and the next one is opened beside it.
-            farewell = threading.Thread(target=self._end, args=(stream,), daemon=True)
-            farewell.start()
-            farewell.join(self.FAREWELL_S)
-            if farewell.is_alive():
-                portaudio.skip_farewell()
+        with portaudio.lock, suppress(UserError):
+            # Given up for lost, if the driver doesn't answer; then the next one is opened beside it.
+            portaudio.errand(lambda: self._end(stream), self.FAREWELL_S)
         self._release()
 
     def _end(self, stream) -> None:

@@ -6,22 +6,24 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal
+from typing import Literal, TypeVar
 
 from visualizer.errors import UserError
 
 Kind = Literal["input", "output"]
+T = TypeVar("T")
 MISSING = "the PortAudio library is missing; install it (Debian: libportaudio2) and start again"
+RESTART_S = 5.0
 
 # PortAudio is not thread-safe: whoever opens, closes or lists holds this. No callback ever does.
 lock = threading.RLock()
 _missing: str | None = None
 
-# All open streams, those among them that a driver doesn't let go of, too.
+# What forbids a restart: open streams, and calls from which a driver has not returned.
 streams: set = set()
 
 
@@ -139,18 +141,58 @@ def quiet() -> Iterator[None]:
         os.close(stderr)
 
 
+def _restart(sd: ModuleType) -> None:
+    while sd._initialized:
+        sd._terminate()
+    sd._initialize()
+
+
 def look_again() -> None:
     """Have PortAudio find devices that came or went: it only does so when it starts.
 
-    Restarting it would tear open streams away, so while there are any, nothing happens.
+    Restarting it would tear open streams away, so while there are any, nothing happens. Raises
+    UserError without PortAudio, or if it does not answer.
     """
     with lock:
         sd = library()
-        if streams:
-            return
-        while sd._initialized:
-            sd._terminate()
-        sd._initialize()
+        if not streams:
+            errand(lambda: _restart(sd), RESTART_S)
+
+
+def errand(task: Callable[[], T], seconds: float, undo: Callable[[T], None] = lambda made: None) -> T:
+    """The result of a call from which a driver may never return, should its device go just then.
+
+    Raises what the task raises; after `seconds`, UserError. What it makes later than that is undone.
+    Until it ends, PortAudio is not restarted.
+    """
+    outcome: list[tuple[T | None, Exception | None]] = []
+    deciding, given_up = threading.Lock(), False
+
+    def run() -> None:
+        made, error = None, None
+        try:
+            made = task()
+        except Exception as caught:
+            error = caught
+        with deciding:
+            outcome.append((made, error))
+        if given_up and made is not None:
+            undo(made)
+        streams.discard(thread)
+
+    thread = threading.Thread(target=run, name="PortAudio", daemon=True)
+    streams.add(thread)
+    thread.start()
+    thread.join(seconds)
+    with deciding:
+        given_up = not outcome
+    if given_up:
+        skip_farewell()
+        raise UserError("the sound system does not answer; trying again.")
+    made, error = outcome[0]
+    if error:
+        raise error
+    return made
 
 
 def skip_farewell() -> None:
