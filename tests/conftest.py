@@ -1,6 +1,7 @@
 """Small real things that several tests need: sounds, files, the shipped parts."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ import numpy as np
 import pytest
 
 SR = 44100
+# Background jobs of a shell ignore Ctrl-C, and so would the programs that the tests start and stop.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # For subprocesses: the checkout's package, installed or not.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
 
