@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).parent.parent
 SIZE = (1024, 768)
 
 
-def wait_for(condition, seconds=60, every=0.05):
+def wait_for(condition, seconds=120, every=0.05):
     """Poll until a condition holds, and return what it gave; fail after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
@@ -103,7 +103,7 @@ class Show:
         values = dict(line.split("=") for line in text.splitlines())
         return tuple(int(values[key]) for key in ("X", "Y", "WIDTH", "HEIGHT"))
 
-    def until_title(self, title, seconds=60):
+    def until_title(self, title, seconds=120):
         wait_for(lambda: self.title == f"{title} - visualizer", seconds)
 
     def press(self, *keys):

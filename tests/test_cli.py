@@ -234,7 +234,7 @@ def test_fit_needs_enough_sound(visualizer, tmp_path, song):
 
 
 def test_demo(visualizer, tmp_path):
-    result = visualizer("demo", *SMALL, cwd=tmp_path)
+    result = visualizer("demo", *SMALL, "-o", "demo.mp4", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "demo.mp4" in result.stdout
     frames, seconds = playable(tmp_path / "demo.mp4")

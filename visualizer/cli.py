@@ -528,3 +528,29 @@ def sheet(file: Path, output: Path, device: str) -> None:
             f"{output} can't be written ({error}); choose a path ending in .png or .jpg."
         ) from None
     click.echo(f"{output}: {picture.width}x{picture.height}.")
+
+
+@main.command(short_help="Check a video for dangerous flashes.")
+@click.argument("video", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option(
+    "--fix",
+    type=click.Path(path_type=Path),
+    metavar="OUT.mp4",
+    help="Write a safe copy with its sound, and report on that.",
+)
+def check(video: Path, as_json: bool, fix: Path | None) -> None:
+    """Check any VIDEO against WCAG 2.2, 2.3.1 (general and red flashes); exit code 1 if it fails.
+
+    \b
+    Examples:
+      visualizer check clip.mp4
+      visualizer check clip.mp4 --fix safe.mp4
+    """
+    import json
+
+    from visualizer.flash_check import check_video, fix_video
+
+    report = fix_video(video, fix) if fix else check_video(video)
+    click.echo(json.dumps(report.to_dict(), indent=1) if as_json else report)
+    sys.exit(0 if report.safe else 1)

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from visualizer.latent.bank import Bank
 
-RESTARTS = 4
+RESTARTS = 2
 MAX_SWEEPS = 60
 
 
