@@ -68,7 +68,8 @@ def test_the_picture_moves_with_the_click(tmp_path, painter, fps):
         samples[round(click * SR) :][:2000] += 0.5 * np.fft.irfft(spectrum, 2000)[:, None].astype(np.float32)
     write_sound(tmp_path / "clicks.wav", samples)
     (tmp_path / "quick.toml").write_text(
-        'title = "Quick"\n[particle]\nresponse_ms = 120\nbounce = 0\nhold_ms = 300\n'
+        'title = "Quick"\n[mapping]\nkind = "random"\n'
+        "[particle]\nresponse_ms = 120\nbounce = 0\nhold_ms = 300\n"
     )
     render(
         Song(tmp_path / "clicks.wav"), tmp_path / "clip.mp4", painter, str(tmp_path / "quick.toml"), fps=fps
