@@ -72,7 +72,7 @@ class VideoWriter:
         video = self._container.add_stream("libx264", rate=self.fps)
         video.width, video.height = self.width, self.height
         video.pix_fmt = "yuv420p"
-        video.options = {"preset": "veryfast", "crf": "22"}
+        video.options = {"preset": "superfast", "crf": "23"}
         video.time_base = 1 / self.fps
         context = video.codec_context
         context.colorspace = context.color_primaries = context.color_trc = BT709
