@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
 import av
 import numpy as np
 import pytest
+import torch
 
 SR = 44100
 # Background jobs of a shell ignore Ctrl-C, and so would the programs that the tests start and stop.
@@ -78,3 +79,12 @@ def visualizer():
         )
 
     return run
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Small pictures are slower on two threads, and much slower on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

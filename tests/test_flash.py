@@ -14,13 +14,7 @@ H, W = 18, 24
 BLACK, WHITE, RED, BLUE = (0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Pictures this small are slower on two threads, and much slower on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def clock(fps, seconds):

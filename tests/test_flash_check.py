@@ -7,7 +7,6 @@ import av
 import flash_reference as reference
 import numpy as np
 import pytest
-import torch
 
 from visualizer import flash_check
 from visualizer.errors import UserError
@@ -17,12 +16,7 @@ H, W, FPS = 48, 64, 30
 RATE = 44100
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def strobe(hertz, seconds, colours=((0, 0, 0), (255, 255, 255)), h=H, w=W):

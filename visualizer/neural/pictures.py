@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from tqdm import tqdm
 
 from visualizer.errors import UserError
 from visualizer.neural.generator import PICTURE_SIZE
+from visualizer.progress import bar
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 # A little larger than the picture, so that random crops can shift it.
@@ -77,13 +77,13 @@ class Pictures:
         self.skipped: list[Path] = []
         self.folders: list[np.ndarray] = []
         with (
-            tqdm(total=total, desc="reading pictures", unit="", disable=not progress) as bar,
+            bar(total, "reading pictures", "picture", progress) as progress_bar,
             ThreadPoolExecutor(os.cpu_count()) as pool,
         ):
             for paths in training:
                 good = []
                 for path, picture in zip(paths, pool.map(try_read, paths)):
-                    bar.update()
+                    progress_bar.update()
                     if picture is None:
                         self.skipped.append(path)
                     else:
