@@ -70,9 +70,9 @@ def smoothness(generator: Generator, start: torch.Tensor, end: torch.Tensor, fps
 
 def milliseconds(generator: Generator, repeats: int = 30) -> float:
     """Median time of one picture, batch 1, float32, as the program draws it."""
-    from visualizer.neural.inference import Painter
+    from visualizer.neural.inference import TorchPainter
 
-    painter = Painter(generator, torch.device("cpu"), torch.float32)
+    painter = TorchPainter(generator, torch.device("cpu"), torch.float32)
     code = np.random.default_rng(0).standard_normal((1, 4096)).astype(np.float32)
     times = []
     for _ in range(repeats):

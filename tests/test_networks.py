@@ -14,7 +14,7 @@ from visualizer.neural.dream import climb
 from visualizer.neural.efficientnet import EfficientNetLite, fold_batchnorm
 from visualizer.neural.encoder import Encoder
 from visualizer.neural.generator import CODE_DIM, Generator
-from visualizer.neural.inference import Painter
+from visualizer.neural.inference import TorchPainter
 
 CPU = torch.device("cpu")
 
@@ -55,7 +55,7 @@ def test_our_network_agrees_with_the_package_it_came_from(classifier):
 
 
 def test_the_generator_draws_many_different_things(generator, bank):
-    pictures = Painter(generator, CPU)(bank.codes[:: max(1, len(bank) // 32)][:32]).astype(float)
+    pictures = TorchPainter(generator, CPU)(bank.codes[:: max(1, len(bank) // 32)][:32]).astype(float)
     assert pictures.std((1, 2, 3)).min() > 5
     distance = np.abs(pictures[:, None] - pictures[None]).mean((2, 3, 4))
     assert np.median(distance[np.triu_indices(len(pictures), 1)]) > 30
@@ -112,8 +112,8 @@ def test_encoder_and_generator_are_a_pair(classifier, generator, bank):
 
 def test_fast_numbers_draw_the_same_picture(generator, bank):
     codes = bank.codes[:8]
-    exact = Painter(generator, CPU, torch.float32)(codes).astype(float)
-    half = Painter(generator, CPU, torch.bfloat16)(codes).astype(float)
+    exact = TorchPainter(generator, CPU, torch.float32)(codes).astype(float)
+    half = TorchPainter(generator, CPU, torch.bfloat16)(codes).astype(float)
     with torch.no_grad():
         plain = generator(torch.from_numpy(codes)).permute(0, 2, 3, 1).numpy() * 255
     assert np.abs(exact - plain).mean() < 0.6  # rounding to whole numbers

@@ -12,12 +12,12 @@ from visualizer import assets, offline
 from visualizer.audio.listener import Listener
 from visualizer.audio.song import Recording, Song, mono
 from visualizer.neural.generator import Generator
-from visualizer.neural.inference import Painter, choose_device
+from visualizer.neural.inference import choose_device, make_painter
 
 
 @pytest.fixture(scope="module")
 def painter():
-    return Painter(Generator.load(assets.model("generator.safetensors")), choose_device("cpu"))
+    return make_painter(Generator.load(assets.model("generator.safetensors")), choose_device("cpu"))
 
 
 def render(sound, path, painter, preset="garden", seed=None, size=(256, 256), fps=30):

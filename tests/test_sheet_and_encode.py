@@ -7,7 +7,7 @@ from PIL import Image
 from visualizer import assets
 from visualizer.latent.bank import Bank
 from visualizer.neural.generator import Generator
-from visualizer.neural.inference import Painter, choose_device
+from visualizer.neural.inference import choose_device, make_painter
 from visualizer.neural.sheet import draw_codes
 
 
@@ -16,7 +16,7 @@ def photos(tmp_path_factory):
     """Pictures that the generator knows how to draw: its own, saved as files, and one that is none."""
     folder = tmp_path_factory.mktemp("photos")
     bank = Bank.load(assets.model("bank.safetensors"))
-    painter = Painter(Generator.load(assets.model("generator.safetensors")), choose_device("cpu"))
+    painter = make_painter(Generator.load(assets.model("generator.safetensors")), choose_device("cpu"))
     for i, picture in enumerate(draw_codes(painter, bank.codes[:: len(bank) // 8][:8])):
         Image.fromarray(picture).save(folder / f"photo{i}.png")
     (folder / "broken.jpg").write_text("no picture")
@@ -29,7 +29,7 @@ def test_photos_come_back_recognisable(visualizer, photos, tmp_path):
     assert "8 vectors; 1 unreadable" in result.stdout
     bank = Bank.load(tmp_path / "mine.safetensors")
     assert bank.labels == tuple(f"photo{i}" for i in range(8))
-    painter = Painter(Generator.load(assets.model("generator.safetensors")), choose_device("cpu"))
+    painter = make_painter(Generator.load(assets.model("generator.safetensors")), choose_device("cpu"))
     made = draw_codes(painter, bank.codes)
     originals = [np.asarray(Image.open(photos / f"photo{i}.png")) for i in range(8)]
 

@@ -309,11 +309,11 @@ def _render(
     from visualizer import assets, offline
     from visualizer.display.video import check_size
     from visualizer.neural.generator import Generator
-    from visualizer.neural.inference import Painter, choose_device
+    from visualizer.neural.inference import choose_device, make_painter
 
     check_size(*size)
     look, codebook, motion = offline.open_parts(preset, codebook, seed)
-    painter = Painter(Generator.load(assets.model("generator.safetensors")), choose_device(device))
+    painter = make_painter(Generator.load(assets.model("generator.safetensors")), choose_device(device))
     if allow_flashing:
         click.echo(
             f"WARNING: the flash limiter is off; {output} may harm people with photosensitive epilepsy.",

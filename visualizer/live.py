@@ -225,7 +225,7 @@ class _Live:
         from visualizer.latent.physics import Physics
         from visualizer.latent.ring import Ring
         from visualizer.neural.generator import Generator
-        from visualizer.neural.inference import Painter, choose_device
+        from visualizer.neural.inference import choose_device, make_painter
         from visualizer.neural.stream import PictureStream
         from visualizer.repertoire import Repertoire
 
@@ -233,7 +233,9 @@ class _Live:
         torch.set_num_threads(max(1, min(8, (os.cpu_count() or 1) - 1)))
         repertoire = Repertoire(self._preset_name)
         look = repertoire.load(repertoire.start)
-        painter = Painter(Generator.load(assets.model("generator.safetensors")), choose_device(self._compute))
+        painter = make_painter(
+            Generator.load(assets.model("generator.safetensors")), choose_device(self._compute)
+        )
         painter(look.targets[:1].astype(np.float32))  # the first one takes long
         ring = Ring()
         physics = Physics(ring, look.motion())

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from visualizer import preset as presets
+from visualizer.ahead import ahead
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.listener import Event, Listener
 from visualizer.audio.song import Recording, Song, mono
@@ -29,6 +30,8 @@ from visualizer.neural.inference import Painter
 from visualizer.progress import bar
 
 BATCH_SIZE = 8
+# Batches that the generator may be in front of the effects.
+AHEAD = 3
 T = TypeVar("T")
 
 
@@ -106,6 +109,56 @@ class Clock:
             self._frame += 1
 
 
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Some sound [m, 2], and the pictures [n, 256, 256, 3] uint8 of the n shots that end within it."""
+
+    sound: np.ndarray
+    pictures: np.ndarray
+    shots: list[Shot]
+
+
+def paint(
+    song: Song | Recording, listener: Listener, clock: Clock, painter: Painter, report: Report
+) -> Iterator[Scene]:
+    """The song from beginning to end, a batch of pictures at a time."""
+    blocks: list[np.ndarray] = []
+    waiting: list[Shot] = []
+    samples = 0
+
+    def draw() -> Iterator[Scene]:
+        while waiting:
+            sound = np.concatenate([*blocks, np.empty((0, 2), np.float32)])
+            shots, waiting[:] = waiting[:BATCH_SIZE], waiting[BATCH_SIZE:]
+            blocks.clear()
+            with report.timing("generator"):
+                pictures = painter(np.stack([shot.code for shot in shots]))
+            yield Scene(sound, pictures, shots)
+
+    for block in report.timed("decode", song):
+        samples += len(block)
+        blocks.append(block)
+        with report.timing("analysis"):
+            for event in listener.push(mono(block)):
+                report.clusters.append(event.cluster)
+                waiting.extend(clock.hear(event))
+        if len(waiting) >= BATCH_SIZE:
+            yield from draw()
+    waiting.extend(clock.run_to(samples / listener.codebook.settings.sr))
+    yield from draw()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread here: generator, effects and encoder share the cores by working at once."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def render(
     song: Song | Recording,
     output: Path,
@@ -125,8 +178,7 @@ def render(
     Raises UserError if the song can't be read or the video can't be written.
     """
     report = Report()
-    listener, clock = Listener(codebook), Clock(motion, fps)
-    waiting: list[Shot] = []
+    clock = Clock(motion, fps)
     width, height = size
     stage = Stage(width / height, FlashLimiter(limit_flashes))
     stage.play(preset, stage.effects(preset), fade=0)
@@ -135,43 +187,29 @@ def render(
     total = None if expected is None else math.ceil(expected * fps)
 
     with (
+        one_thread(),
         VideoWriter(output, width, height, fps, comment) as video,
         bar(total, output.name, "frame", progress) as progress_bar,
+        ahead(paint(song, Listener(codebook), clock, painter, report), AHEAD) as scenes,
     ):
-
-        def draw(least: int) -> None:
-            while len(waiting) >= least:
-                shots, waiting[:] = waiting[:BATCH_SIZE], waiting[BATCH_SIZE:]
-                with report.timing("generator"):
-                    pictures = torch.from_numpy(painter(np.stack([shot.code for shot in shots])))
+        try:
+            for scene in report.timed("waiting for the generator", scenes):
+                video.add_sound(scene.sound)
+                report.seconds += len(scene.sound) / codebook.settings.sr
                 with report.timing("effects and limiter"):
                     frames = []
-                    for picture, shot in zip(pictures, shots):
+                    for picture, shot in zip(torch.from_numpy(scene.pictures), scene.shots):
                         frames.append(stage(picture, shot.loudness, shot.onset, float(1 / fps)).numpy())
                         report.held += stage.limiter.held > 0
                 with report.timing("waiting for the encoder"):
                     video.add_frames(np.stack(frames))
                 report.frames += len(frames)
                 progress_bar.update(len(frames))
-
-        try:
-            samples = 0
-            for block in report.timed("decode", song):
-                samples += len(block)
-                report.seconds = samples / codebook.settings.sr
-                video.add_sound(block)
-                with report.timing("analysis"):
-                    for event in listener.push(mono(block)):
-                        report.clusters.append(event.cluster)
-                        waiting.extend(clock.hear(event))
-                draw(BATCH_SIZE)
             if report.seconds < 1 / fps:
                 raise UserError(
                     f"{song.name} is shorter than one frame of video ({report.seconds:.4f} s); "
                     f"give a longer sound."
                 )
-            waiting.extend(clock.run_to(report.seconds))
-            draw(1)
         except KeyboardInterrupt:
             report.interrupted = True
             if report.frames == 0:

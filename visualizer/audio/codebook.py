@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 
 from visualizer import weights
 from visualizer.audio.spectrum import SpectrumSettings, Window
@@ -74,6 +73,8 @@ class Codebook:
             raise UserError(
                 f"only {heard:.1f} s of sound to fit on, at least {needed:.0f} s are needed; add more songs."
             )
+        from sklearn.cluster import KMeans  # takes a second to import, which only fitting needs
+
         model = KMeans(n_clusters, n_init=2, random_state=seed).fit(windows)
         return cls(model.cluster_centers_, settings, songs)
 

@@ -19,6 +19,9 @@ from visualizer.errors import UserError
 
 AUDIO_RATE = 44100
 MAX_WIDTH, MAX_HEIGHT = 7680, 4320
+# Half the work of preset superfast; the three switches give back what ultrafast leaves out at a cheap price:
+# a third of the file's size, and blocks that don't show.
+X264 = {"preset": "ultrafast", "crf": "21", "x264-params": "cabac=1:no-deblock=0:8x8dct=1"}
 BT709 = 1
 LIMITED_RANGE = 1
 
@@ -72,7 +75,7 @@ class VideoWriter:
         video = self._container.add_stream("libx264", rate=self.fps)
         video.width, video.height = self.width, self.height
         video.pix_fmt = "yuv420p"
-        video.options = {"preset": "superfast", "crf": "23"}
+        video.options = X264
         video.time_base = 1 / self.fps
         context = video.codec_context
         context.colorspace = context.color_primaries = context.color_trc = BT709
@@ -83,7 +86,8 @@ class VideoWriter:
 
     def add_sound(self, block: np.ndarray) -> None:
         """Append stereo samples [n, 2] float32, -1..1, at 44.1 kHz."""
-        self._put(block)
+        if len(block):
+            self._put(block)
 
     def add_frames(self, frames: np.ndarray) -> None:
         """Append frames [n, h, w, 3] uint8 sRGB of any size; they are scaled to the video's."""

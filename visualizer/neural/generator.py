@@ -20,33 +20,45 @@ CODE_CHANNELS = 256
 CODE_SIZE = 4
 CODE_DIM = CODE_CHANNELS * CODE_SIZE * CODE_SIZE
 PICTURE_SIZE = 256
-CHANNELS = (256, 192, 128, 64, 48)
+CHANNELS = (256, 192, 128, 64, 32)
+# The sizes 8, 16 and 32, where shapes are decided, get one more convolution each.
+REFINED = 3
 STYLE_DIM = 256
 
 
 class UpBlock(nn.Module):
-    """×2 nearest upsampling, two 3×3 convolutions, channel-wise modulation between them."""
+    """3×3 convolution, ×2 bilinear upsampling, channel-wise modulation, another convolution or two.
 
-    def __init__(self, inputs: int, outputs: int):
+    The first convolution works before the upsampling, where it costs a quarter.
+    """
+
+    def __init__(self, inputs: int, outputs: int, refined: bool):
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         self.norm1 = JointBatchNorm(outputs)
         self.modulate = nn.Linear(STYLE_DIM, 2 * outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.norm2 = JointBatchNorm(outputs)
+        self.refined = refined
+        if refined:
+            self.conv3 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+            self.norm3 = JointBatchNorm(outputs)
 
     def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-        x = F.interpolate(x, scale_factor=2, mode="nearest")
-        x = F.leaky_relu(self.norm1(self.conv1(x)), 0.2)
+        x = F.interpolate(self.norm1(self.conv1(x)), scale_factor=2, mode="bilinear")
+        x = F.leaky_relu(x, 0.2)
         scale, shift = self.modulate(style)[:, :, None, None].chunk(2, dim=1)
         x = x * (1 + scale) + shift
-        return F.leaky_relu(self.norm2(self.conv2(x)), 0.2)
+        x = F.leaky_relu(self.norm2(self.conv2(x)), 0.2)
+        if self.refined:
+            x = x + F.leaky_relu(self.norm3(self.conv3(x)), 0.2)
+        return x
 
 
 class Generator(nn.Module):
     """Codes [n, 4096] to pictures [n, 3, 256, 256], sRGB in 0..1.
 
-    4.1 million parameters, about 4 GFLOP a picture. A code that the encoder made of a photo has a
+    4.8 million parameters, 2.6 GFLOP a picture. A code that the encoder made of a photo has a
     standard deviation near 1 and a norm near 64; far outside that shell there is only mud.
     """
 
@@ -54,7 +66,7 @@ class Generator(nn.Module):
         super().__init__()
         self.style = nn.Linear(CODE_DIM, STYLE_DIM)
         sizes = (CODE_CHANNELS, *CHANNELS)
-        self.blocks = nn.ModuleList(UpBlock(i, o) for i, o in pairwise(sizes))
+        self.blocks = nn.ModuleList(UpBlock(i, o, n < REFINED) for n, (i, o) in enumerate(pairwise(sizes)))
         self.to_rgb = nn.Conv2d(CHANNELS[-1], 3 * 4, 3, padding=1)
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
@@ -63,7 +75,7 @@ class Generator(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             x = block(x, style)
-        return torch.sigmoid(F.pixel_shuffle(self.to_rgb(x), 2))
+        return torch.sigmoid(without_mesh(F.pixel_shuffle(self.to_rgb(x), 2)))
 
     @classmethod
     def load(cls, path: Path | str) -> Generator:
@@ -72,6 +84,18 @@ class Generator(nn.Module):
         generator = cls()
         generator.load_state_dict(strip_prefix(tensors, "generator."))
         return generator.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def without_mesh(x: torch.Tensor) -> torch.Tensor:
+    """Each pixel averaged with its left and upper neighbours.
+
+    This filter's response is zero at the Nyquist frequency, just where the four interleaved pictures of a
+    pixel shuffle leave their mesh (Sugawara et al. 2018, arXiv:1806.02658); the generator learns in front
+    of it and sharpens the rest.
+    """
+    x = F.pad(x, (1, 0, 1, 0), mode="replicate")
+    x = x[..., 1:] + x[..., :-1]
+    return 0.25 * (x[..., 1:, :] + x[..., :-1, :])
 
 
 def strip_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

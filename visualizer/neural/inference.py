@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,6 +11,19 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from visualizer.errors import UserError
 from visualizer.neural.generator import CODE_DIM, Generator
+
+
+class Painter(Protocol):
+    """A generator made ready for inference.
+
+    name: the library and the numbers it computes with, for people.
+    """
+
+    name: str
+
+    def __call__(self, codes: np.ndarray) -> np.ndarray:
+        """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB."""
+        ...
 
 
 def choose_device(name: str) -> torch.device:
@@ -23,6 +37,20 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def make_painter(generator: Generator, device: torch.device, threads: int | None = None) -> Painter:
+    """The fastest painter for a device: OpenVINO on a CPU that it supports, else PyTorch.
+
+    threads: of the CPU, at most; None leaves it to the library.
+    """
+    if device.type == "cpu":
+        try:
+            from visualizer.neural.openvino_painter import OpenVinoPainter
+        except ImportError:  # there is no OpenVINO for this processor
+            return TorchPainter(generator, device)
+        return OpenVinoPainter(generator, threads=threads)
+    return TorchPainter(generator, device)
+
+
 def fast_dtype(device: torch.device) -> torch.dtype:
     """float16 on CUDA, bfloat16 where the processor computes it natively, else float32."""
     if device.type == "cuda":
@@ -32,18 +60,28 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native() or tiles() else torch.float32
 
 
-class Painter:
-    """A generator made ready for inference: normalisation folded, channels last, fast numbers."""
+def fold_norms(generator: Generator) -> Generator:
+    """A copy for inference, its batch normalisation folded into the convolutions."""
+    generator = copy.deepcopy(generator).eval()
+    for block in generator.blocks:
+        block.conv1 = fuse_conv_bn_eval(block.conv1, block.norm1)
+        block.conv2 = fuse_conv_bn_eval(block.conv2, block.norm2)
+        block.norm1 = block.norm2 = torch.nn.Identity()
+        if block.refined:
+            block.conv3 = fuse_conv_bn_eval(block.conv3, block.norm3)
+            block.norm3 = torch.nn.Identity()
+    return generator
+
+
+class TorchPainter:
+    """Plain PyTorch: normalisation folded, channels last, fast numbers; any device."""
 
     def __init__(self, generator: Generator, device: torch.device, dtype: torch.dtype | None = None):
         """dtype: None chooses the fastest that the device computes natively."""
         self.device = device
         self.dtype = dtype or fast_dtype(device)
-        generator = copy.deepcopy(generator).eval()
-        for block in generator.blocks:
-            block.conv1 = fuse_conv_bn_eval(block.conv1, block.norm1)
-            block.conv2 = fuse_conv_bn_eval(block.conv2, block.norm2)
-            block.norm1 = block.norm2 = torch.nn.Identity()
+        self.name = f"PyTorch {str(self.dtype).removeprefix('torch.')}"
+        generator = fold_norms(generator)
         self._generator = generator.to(device, self.dtype, memory_format=torch.channels_last)
 
     @torch.inference_mode()

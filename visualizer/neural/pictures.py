@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageOps
 
 from visualizer.errors import UserError
@@ -63,6 +65,48 @@ def to_uint8(pictures: torch.Tensor) -> np.ndarray:
     return scaled.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
+@dataclass(frozen=True)
+class Variation:
+    """How a stored photo is varied, so that few photos stand for many.
+
+    side: of the square cut out, as a share of the photo's; x, y: where, 0..1; gain and saturation: factors.
+    """
+
+    side: float
+    x: float
+    y: float
+    mirrored: bool
+    gain: float
+    saturation: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Variation:
+        """Half of all photos are nearly whole and in their own colours."""
+        side, x, y, mirror, gain, saturation, zoom, tint = rng.random(8)
+        return cls(
+            side=PICTURE_SIZE / STORED_SIZE if zoom < 0.5 else 0.6 + 0.4 * side,
+            x=x,
+            y=y,
+            mirrored=mirror < 0.5,
+            gain=1.0 if tint < 0.5 else 0.75 + 0.5 * gain,
+            saturation=1.0 if tint < 0.5 else 0.6 + 0.9 * saturation,
+        )
+
+    def of(self, photo: np.ndarray) -> torch.Tensor:
+        """[h, w, 3] uint8 to [3, 256, 256] in 0..1."""
+        side = round(self.side * STORED_SIZE)
+        y, x = (int(place * (STORED_SIZE - side + 1)) for place in (self.y, self.x))
+        picture = to_tensor(photo[None, y : y + side, x : x + side])
+        if side != PICTURE_SIZE:
+            picture = F.interpolate(picture, PICTURE_SIZE, mode="bilinear", antialias=True)
+        if self.mirrored:
+            picture = picture.flip(3)
+        if (self.gain, self.saturation) != (1.0, 1.0):
+            grey = picture.mean(1, keepdim=True)
+            picture = (self.gain * torch.lerp(grey, picture, self.saturation)).clamp_(0, 1)
+        return picture[0]
+
+
 class Pictures:
     """Training photos of one or more folders, decoded once and kept in memory (222 kB each).
 
@@ -101,21 +145,16 @@ class Pictures:
         return sum(len(f) for f in self.folders)
 
     def batch(self, n: int, rng: np.random.Generator, share: slice = slice(None)) -> torch.Tensor:
-        """n random photos [n, 3, 256, 256] in 0..1, randomly cropped and mirrored.
+        """n random photos [n, 3, 256, 256] in 0..1, randomly cropped, mirrored and tinted.
 
         share: make only these of the n, though all are drawn.
         """
-        draws = [
-            (rng.integers(len(self.folders)), rng.random(), rng.random(), rng.random(2)) for _ in range(n)
-        ]
-        slack = STORED_SIZE - PICTURE_SIZE + 1
-        out = []
-        for folder, which, mirror, place in draws[share]:
+        draws = [(rng.integers(len(self.folders)), rng.random(), Variation.draw(rng)) for _ in range(n)]
+        chosen = []
+        for folder, which, variation in draws[share]:
             photos = self.folders[folder]
-            y, x = (place * slack).astype(int)
-            crop = photos[int(which * len(photos))][y : y + PICTURE_SIZE, x : x + PICTURE_SIZE]
-            out.append(crop[:, ::-1] if mirror < 0.5 else crop)
-        return to_tensor(np.stack(out))
+            chosen.append(variation.of(photos[int(which * len(photos))]))
+        return torch.stack(chosen).contiguous(memory_format=torch.channels_last)
 
     def sample(self, n: int, rng: np.random.Generator, batch_size: int) -> Iterator[torch.Tensor]:
         """About n random photos in batches."""

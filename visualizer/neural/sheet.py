@@ -15,7 +15,7 @@ from visualizer.errors import UserError
 from visualizer.latent.bank import Bank
 from visualizer.neural.dreaming import random_starts
 from visualizer.neural.generator import Generator
-from visualizer.neural.inference import Painter
+from visualizer.neural.inference import Painter, make_painter
 
 BATCH_SIZE = 16
 CAPTION_HEIGHT = 18
@@ -59,8 +59,8 @@ def of_file(path: Path, device: torch.device) -> Image.Image:
     """The sheet of a bank, drawn by the shipped generator, or of a generator. Raises UserError."""
     found = weights.kind(path)
     if found == "bank":
-        painter = Painter(Generator.load(assets.model("generator.safetensors")), device)
+        painter = make_painter(Generator.load(assets.model("generator.safetensors")), device)
         return of_bank(Bank.load(path), painter)
     if found == "generator":
-        return of_generator(Painter(Generator.load(path), device))
+        return of_generator(make_painter(Generator.load(path), device))
     raise UserError(f"{path} holds a {found}; a sheet shows a bank or a generator.")

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import nn
 
 from visualizer import weights
-from visualizer.neural import distributed
+from visualizer.neural import distributed, views
 from visualizer.neural.classifier import Classifier
 from visualizer.neural.discriminator import Discriminator, hinge_made, hinge_real
 from visualizer.neural.encoder import Encoder
@@ -26,12 +26,17 @@ from visualizer.neural.generator import Generator, strip_prefix
 from visualizer.neural.pictures import Pictures, to_uint8
 
 RECONSTRUCTION_WEIGHT = 4.0
+# What the whole picture is taken for, so that it isn't only locally right.
+POOLED_WEIGHT = 2.0
+CLASS_WEIGHT = 0.25
 ADVERSARIAL_WEIGHT = 0.3
 # The generator first learns to reconstruct alone, or the discriminators win at once.
 WARM_UP_STEPS = 400
 FADE_IN_STEPS = 500
 LEARNING_RATE = 4e-4
 DISCRIMINATOR_LEARNING_RATE = 1e-4
+# The part of a bounded run over which the learning rate falls.
+SETTLING = 0.35
 AVERAGE_DECAY = 0.999
 CODE_PHOTOS = 2048
 
@@ -41,6 +46,7 @@ class Losses(NamedTuple):
 
     feature: float
     pixel: float
+    classes: float
     adversarial: float
     discriminator: float
 
@@ -101,26 +107,44 @@ class Trainer:
         encoder = Encoder.fit(self.classifier, torch.cat(pooled)).to(self.device)
         return encoder, [torch.stack(s).mean(0) for s in zip(*stds)]
 
+    def settle(self, done: float) -> None:
+        """Lower the learning rates over the last part of a run; done: the share of it that is over, 0..1."""
+        left = min(1.0, (1 - min(1.0, done)) / SETTLING)
+        for optimiser, rate in (
+            (self.g_optimiser, LEARNING_RATE),
+            (self.d_optimiser, DISCRIMINATOR_LEARNING_RATE),
+        ):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * max(0.05, left)
+
     def step(self) -> Losses:
         """One update of both sides on one (joint) batch of photos."""
         n = self.batch_size
         strength = min(1.0, max(0.0, (self.step_count - WARM_UP_STEPS) / FADE_IN_STEPS))
         photos = self.pictures.batch(n, self.rng, distributed.share(n))
         photos = photos.to(self.device, memory_format=torch.channels_last)
+        photo_views = views.draw(n, self.rng)[distributed.share(n)]
 
         with self._autocast():
             with torch.no_grad():
-                real = self.classifier.features(photos)
-                codes = self.encoder.from_features(real[-1])
+                codes = self.encoder(photos)
                 middles = self._in_betweens(codes)
+                real = self.classifier.features(views.look(photos, photo_views))
+                classes = self.classifier.net.pooled(real[-1])
+            middle_views = views.draw(n - n // 2, self.rng)[distributed.share(n - n // 2)]
             # Every second photo, so that the shares of several processes make up one process's half.
             shown = slice(None, None, 2 if strength else 1)
-            made = self.generator(torch.cat([codes[shown], middles]) if strength else codes)
-            features = self.classifier.features(made)
             n_shown = len(codes[shown])
-            feature_loss = feature_distance([f[:n_shown] for f in features], [f[shown] for f in real])
+            made = self.generator(torch.cat([codes[shown], middles]) if strength else codes)
+            made_views = torch.cat([photo_views[shown], middle_views]) if strength else photo_views
+            features = self.classifier.features(views.look(made, made_views))
+            rebuilt = [f[:n_shown] for f in features]
+            feature_loss = feature_distance(rebuilt, [f[shown] for f in real])
+            pooled = self.classifier.net.pooled(rebuilt[-1])
+            pooled_loss, class_loss = self._class_distance(pooled, classes[shown])
             pixel_loss = pixel_distance(made[:n_shown].float(), photos[shown])
             loss = RECONSTRUCTION_WEIGHT * (feature_loss + pixel_loss)
+            loss = loss + POOLED_WEIGHT * pooled_loss + CLASS_WEIGHT * class_loss
             g_loss = d_loss = torch.zeros(())
             if strength:
                 self.discriminator.requires_grad_(False)
@@ -138,7 +162,15 @@ class Trainer:
 
         self._update_average()
         self.step_count += 1
-        return Losses(*distributed.average([x.item() for x in (feature_loss, pixel_loss, g_loss, d_loss)]))
+        return Losses(
+            *distributed.average([x.item() for x in (feature_loss, pixel_loss, class_loss, g_loss, d_loss)])
+        )
+
+    def _class_distance(self, made: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of pooled features [n, 1280]: cosine distance, and Kullback-Leibler divergence of the classes."""
+        cosine = 1 - F.cosine_similarity(made.float(), real.float(), dim=1).mean()
+        made_log, real_log = (self.classifier.net.classify(x).float().log_softmax(1) for x in (made, real))
+        return cosine, F.kl_div(made_log, real_log, reduction="batchmean", log_target=True)
 
     def _in_betweens(self, codes: torch.Tensor) -> torch.Tensor:
         """This process's share of random points between pairs of the joint batch's codes."""

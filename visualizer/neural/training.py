@@ -90,6 +90,8 @@ def train(
     with interrupt.listen(), bar(steps, "training", "step", progress and leading) as progress_bar:
         progress_bar.update(first)
         while steps is None or trainer.step_count < steps:
+            passed = (time.monotonic() - begun) / 60 / minutes if minutes else 0.0
+            trainer.settle(max(passed, trainer.step_count / steps if steps else 0.0))
             losses = trainer.step()
             smooth = [s + SMOOTHING * (v - s) for s, v in zip(smooth or losses, losses)]
             now = time.monotonic()
@@ -117,5 +119,5 @@ def describe(losses: Losses, pictures_per_second: float) -> str:
     """The losses on one line."""
     return (
         f"{pictures_per_second:.1f} pictures/s, features {losses.feature:.3f}, pixels {losses.pixel:.3f}, "
-        f"G {losses.adversarial:+.2f}, D {losses.discriminator:.2f}"
+        f"classes {losses.classes:.2f}, G {losses.adversarial:+.2f}, D {losses.discriminator:.2f}"
     )

@@ -1,0 +1,39 @@
+"""Painting with OpenVINO: on the CPU, two to three times as fast as eager PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+import openvino as ov
+
+from visualizer.neural.generator import CODE_DIM, Generator
+from visualizer.neural.inference import fold_norms
+from visualizer.neural.openvino_graph import build
+
+
+class OpenVinoPainter:
+    """A generator compiled for this processor, once for each number of pictures asked for."""
+
+    def __init__(self, generator: Generator, precision: str | None = None, threads: int | None = None):
+        """precision: "f32" or "bf16"; None is bf16 where the processor computes it natively."""
+        self._core = ov.Core()
+        if precision is None:
+            native = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+            precision = "bf16" if native else "f32"
+        self.name = f"OpenVINO {({'bf16': 'bfloat16', 'f32': 'float32'})[precision]}"
+        self._settings: dict[str, object] = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        if threads is not None:
+            self._settings["INFERENCE_NUM_THREADS"] = threads
+        self._generator = fold_norms(generator)
+        self._requests: dict[int, ov.InferRequest] = {}
+
+    def __call__(self, codes: np.ndarray) -> np.ndarray:
+        """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB."""
+        assert codes.shape[1:] == (CODE_DIM,)
+        n = len(codes)
+        if n not in self._requests:
+            compiled = self._core.compile_model(build(self._generator, n), "CPU", self._settings)
+            self._requests[n] = compiled.create_infer_request()
+        return self._requests[n].infer([np.ascontiguousarray(codes)])[0]
