@@ -554,3 +554,44 @@ def check(video: Path, as_json: bool, fix: Path | None) -> None:
     report = fix_video(video, fix) if fix else check_video(video)
     click.echo(json.dumps(report.to_dict(), indent=1) if as_json else report)
     sys.exit(0 if report.safe else 1)
+
+
+@main.command(short_help="Measure how fast everything is here.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the numbers here too."
+)
+@click.option(
+    "--compare",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="OLD.json",
+    help="Tell what moved since an older run.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(0.1, 60), default=1.0, help="About how long each comparison takes."
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
+)
+def bench(json_file: Path | None, compare: Path | None, seconds: float, device: str) -> None:
+    """Measure how fast everything is on this machine: worth a minute before a show.
+
+    Whatever is compared is measured in turns within the same run. Close other programs first.
+
+    \b
+    Examples:
+      visualizer bench
+      visualizer bench --json today.json
+      visualizer bench --compare today.json
+    """
+    from visualizer.bench.report import Report
+    from visualizer.bench.run import run
+    from visualizer.neural.inference import choose_device
+
+    old = Report.load(compare) if compare else None
+    report = run(choose_device(device), seconds)
+    if json_file:
+        report.save(json_file)
+    click.echo(report.table())
+    if old is not None:
+        click.echo(f"\nsince {compare}")
+        click.echo(report.against(old))

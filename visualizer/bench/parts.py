@@ -1,0 +1,247 @@
+"""What is measured, one function for each part of the program; each yields its rows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from visualizer import offline
+from visualizer.audio.codebook import Codebook
+from visualizer.audio.demo_tune import demo_tune
+from visualizer.audio.listener import Event, Listener
+from visualizer.audio.song import SAMPLE_RATE, Recording
+from visualizer.bench.clock import side_by_side
+from visualizer.bench.report import Row
+from visualizer.bench.stylegan2 import StyleGan2
+from visualizer.display.flash import FlashLimiter
+from visualizer.neural.generator import CODE_DIM, Generator
+from visualizer.neural.inference import Painter, TorchPainter, make_painter
+
+BATCHES = (1, 4, 16, 64)
+BLOCK = 512
+PART = "generator"
+
+
+def _codes(n: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((n, CODE_DIM)).astype(np.float32)
+
+
+def operations(generator: Generator) -> float:
+    """Floating-point operations of one picture: two for each multiplication of the matrices and filters."""
+    count = 0
+
+    def add(module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        nonlocal count
+        weights = module.weight[0].numel()  # type: ignore[index, union-attr]
+        count += 2 * weights * output[0].numel()
+
+    kinds = (torch.nn.Conv2d, torch.nn.Linear)
+    hooks = [m.register_forward_hook(add) for m in generator.modules() if isinstance(m, kinds)]
+    with torch.inference_mode():
+        generator(torch.zeros(1, CODE_DIM))
+    for hook in hooks:
+        hook.remove()
+    return float(count)
+
+
+def ceiling(dtype: torch.dtype, device: torch.device, seconds: float) -> float:
+    """Floating-point operations a second of a large matrix multiplication."""
+    n = 8192 if device.type == "cuda" else 2048
+    a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
+    out = torch.empty_like(a)
+    with torch.inference_mode():
+        took = side_by_side({"": lambda: torch.mm(a, b, out=out)}, seconds, device)[""]
+    return 2 * n**3 / took
+
+
+def painters(generator: Generator, device: torch.device) -> dict[str, Painter]:
+    """Every way to paint on a device, the one that the program takes first."""
+    chosen = make_painter(generator, device)
+    found: dict[str, Painter] = {chosen.name: chosen}
+    if device.type == "cpu":
+        try:
+            from visualizer.neural.openvino_painter import OpenVinoPainter
+
+            exact = OpenVinoPainter(generator, "f32")
+            found.setdefault(exact.name, exact)
+        except ImportError:
+            pass
+    for dtype in (torch.float16 if device.type == "cuda" else torch.bfloat16, torch.float32):
+        painter = TorchPainter(generator, device, dtype)
+        found.setdefault(painter.name, painter)
+    return found
+
+
+def measure_generator(generator: Generator, device: torch.device, seconds: float) -> Iterator[Row]:
+    """Every way to paint, side by side with the plain network, a StyleGAN2, and the machine's ceiling."""
+    plain = Generator()
+    plain.load_state_dict(generator.state_dict())
+    plain.eval().to(device)
+    style_gan = StyleGan2().eval().to(device)
+    code, latent = torch.from_numpy(_codes(1)).to(device), torch.randn(1, 512, device=device)
+    ways = painters(generator, device)
+    calls = {name: partial(p, _ONE) for name, p in ways.items()}
+    with torch.inference_mode():
+        calls["plain eager float32"] = lambda: plain(code)
+        calls["StyleGAN2's size, eager float32"] = lambda: style_gan(latent)
+        took = side_by_side(calls, 4 * seconds, device)
+    slow = took["plain eager float32"]
+    for name, s in took.items():
+        yield Row(PART, f"{name}, batch 1", 1000 * s, "ms a picture", note=f"{slow / s:.2f} x plain")
+    names = list(ways)
+    yield Row(
+        PART,
+        f"{names[0]} against StyleGAN2's size",
+        took["StyleGAN2's size, eager float32"] / took[names[0]],
+        "times as fast",
+        True,
+    )
+    for n in BATCHES[1:]:
+        codes = _codes(n)
+        batch = side_by_side({name: partial(p, codes) for name, p in ways.items()}, seconds, device)
+        for name, s in batch.items():
+            yield Row(
+                PART, f"{name}, batch {n}", n / s, "pictures/s", True, f"{1000 * s / n:.2f} ms a picture"
+            )
+    yield from _against_the_ceiling(generator, device, names[0], took[names[0]], seconds)
+
+
+_ONE = _codes(1)
+
+
+def _against_the_ceiling(
+    generator: Generator, device: torch.device, name: str, took: float, seconds: float
+) -> Iterator[Row]:
+    flop = operations(generator)
+    yield Row(PART, "operations of one picture", flop / 1e9, "GFLOP")
+    half = torch.float16 if device.type == "cuda" else torch.bfloat16
+    for dtype in (torch.float32, half):
+        most = ceiling(dtype, device, seconds)
+        label = str(dtype).removeprefix("torch.")
+        yield Row(PART, f"matrix product, {label}", most / 1e9, "GFLOP/s", True)
+        if label in name:
+            share = flop / took / most
+            yield Row(
+                PART, f"{name} against that", 100 * share, "% of it", True, f"{flop / took / 1e9:.0f} GFLOP/s"
+            )
+
+
+def measure_sound(codebook: Codebook, seconds: float) -> Iterator[Row]:
+    """What the audio callback computes for each hop, and what the physics does for each step."""
+    listener = Listener(codebook)
+    noise = np.random.default_rng(0).standard_normal(BLOCK).astype(np.float32) * 0.1
+    _, _, motion = offline.open_parts("garden")
+    motion.hear(Event(0.0, 3, -20.0, 0.0))
+    now = [0.0]
+
+    def step() -> None:
+        now[0] += 1 / 240
+        motion.advance(now[0])
+        motion.code(now[0])
+
+    took = side_by_side({"hop": lambda: list(listener.push(noise)), "step": step}, seconds)
+    hop = codebook.settings.hop_s
+    yield Row(
+        "sound and physics",
+        "spectrum and cluster of a hop",
+        1e6 * took["hop"],
+        "µs",
+        note=f"{took['hop'] / hop:.1%} of its time",
+    )
+    yield Row("sound and physics", "step and position of the particle", 1e6 * took["step"], "µs")
+
+
+def measure_limiter(seconds: float, device: torch.device) -> Iterator[Row]:
+    """A frame through the flash limiter: while nothing is wrong, and while it has to hold back."""
+    rng = np.random.default_rng(0)
+    for height, width in ((256, 256), (1080, 1920)):
+        base = torch.from_numpy(rng.integers(60, 120, (height, width, 3), np.uint8)).to(device)
+        calm = [base, base + 1]
+        strobe = [torch.zeros_like(base), torch.full_like(base, 255)]
+        calls = {}
+        for name, frames in (("watching", calm), ("holding back a strobe", strobe)):
+            limiter = FlashLimiter()
+            turn = [0]
+
+            def show(limiter=limiter, frames=frames, turn=turn) -> None:
+                turn[0] ^= 1
+                limiter(frames[turn[0]], 1 / 60)
+
+            for _ in range(60):
+                show()
+            calls[name] = show
+        for name, s in side_by_side(calls, seconds, device).items():
+            yield Row("flash limiter", f"{width}x{height}, {name}", 1000 * s, "ms a frame")
+
+
+def measure_window(seconds: float, size: tuple[int, int] = (1280, 720)) -> Iterator[Row]:
+    """Upload and draw in a window. Raises UserError where there is none."""
+    from visualizer.display.graphics import GL
+    from visualizer.display.upscale import Upscaler
+    from visualizer.display.window import Window
+
+    with Window("visualizer bench", size, vsync=False) as window:
+        upscaler = Upscaler()
+        frame = np.random.default_rng(0).integers(0, 255, (248, 441, 3), np.uint8)
+
+        def upload() -> None:
+            upscaler.upload(frame)
+            GL.glFinish()
+
+        def draw() -> None:
+            upscaler.draw(*window.size)
+            GL.glFinish()
+
+        for name, s in side_by_side({"upload": upload, "draw": draw}, seconds).items():
+            yield Row("window", f"{name}, {size[0]}x{size[1]}", 1000 * s, "ms a frame")
+
+
+def measure_offline(painter: Painter, seconds: float) -> Iterator[Row]:
+    """Rendering the demo tune to a file of 1280x720 at 30 frames a second."""
+    preset, codebook, motion = offline.open_parts("garden")
+    tune = Recording("the demo tune", demo_tune()[: int(seconds * SAMPLE_RATE)])
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        report = offline.render(
+            tune,
+            Path(folder) / "demo.mp4",
+            preset,
+            motion,
+            codebook,
+            painter,
+            (1280, 720),
+            Fraction(30),
+            progress=False,
+        )
+        took = time.perf_counter() - begun
+    part = "song to video, 1280x720 at 30 frames/s"
+    yield Row(part, "speed", report.seconds / took, "x real time", True)
+    for name, s in report.took.items():
+        yield Row(part, name, 1000 * s / report.frames, "ms a frame")
+
+
+def measure_start(device: torch.device) -> Iterator[Row]:
+    """A new process from nothing to its first picture."""
+    program = (
+        "from visualizer import assets, offline;"
+        "from visualizer.neural.generator import Generator;"
+        "from visualizer.neural.inference import choose_device, make_painter;"
+        "preset, codebook, motion = offline.open_parts('garden');"
+        "generator = Generator.load(assets.model('generator.safetensors'));"
+        f"make_painter(generator, choose_device('{device.type}'))(motion.code(0.0)[None])"
+    )
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-c", program], check=True)
+        times.append(time.perf_counter() - begun)
+    yield Row("start", "from nothing to the first picture", min(times), "s")

@@ -1,0 +1,74 @@
+"""A whole benchmark run: part after part, each told about while it is measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from visualizer import __version__, assets
+from visualizer.audio.codebook import Codebook
+from visualizer.bench import parts
+from visualizer.bench.report import Report, Row
+from visualizer.errors import UserError
+from visualizer.neural.generator import Generator
+from visualizer.neural.inference import make_painter
+from visualizer.progress import bar
+
+
+def machine(device: torch.device) -> dict[str, str]:
+    """The names of what is measured."""
+    found = {
+        "visualizer": __version__,
+        "processor": f"{processor()}, {os.cpu_count()} cores",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+    }
+    try:
+        import openvino
+
+        found["openvino"] = openvino.__version__
+    except ImportError:
+        found["openvino"] = "not installed"
+    return found
+
+
+def processor() -> str:
+    """The processor's name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def run(device: torch.device, seconds: float, progress: bool = True) -> Report:
+    """Measure everything. seconds: about how long each single comparison goes on."""
+    generator = Generator.load(assets.model("generator.safetensors"))
+    codebook = Codebook.load(assets.model("codebook.safetensors"))
+    painter = make_painter(generator, device)
+    report = Report(machine(device))
+    todo: dict[str, Callable[[], Iterator[Row]]] = {
+        "generator": lambda: parts.measure_generator(generator, device, seconds),
+        "sound and physics": lambda: parts.measure_sound(codebook, seconds),
+        "flash limiter": lambda: parts.measure_limiter(seconds, device),
+        "window": lambda: parts.measure_window(seconds),
+        "song to video": lambda: parts.measure_offline(painter, 10 * seconds),
+        "start": lambda: parts.measure_start(device),
+    }
+    with bar(len(todo), "measuring", "part", progress) as progress_bar:
+        for name, measure in todo.items():
+            progress_bar.set_postfix_str(name)
+            try:
+                report.rows.extend(measure())
+            except UserError as error:
+                report.left_out[name] = str(error)
+            progress_bar.update()
+    return report
