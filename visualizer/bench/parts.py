@@ -191,7 +191,7 @@ def measure_window(seconds: float, size: tuple[int, int] = (1280, 720)) -> Itera
 
     with Window("visualizer bench", size, vsync=False) as window:
         upscaler = Upscaler()
-        frame = np.random.default_rng(0).integers(0, 255, (248, 441, 3), np.uint8)
+        frame = torch.randint(0, 255, (248, 441, 3), dtype=torch.uint8)
 
         def upload() -> None:
             upscaler.upload(frame)

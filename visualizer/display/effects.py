@@ -87,6 +87,14 @@ class Effects:
             x, y = radius * torch.cos(angle), radius * torch.sin(angle)
         return torch.stack([x, y], -1)
 
+    def _follow(self, device: torch.device) -> None:
+        """Go to the device where the pictures are."""
+        if self._grid.device != device:
+            self._grid, self._noise, self._distance2 = (
+                tensor.to(device) for tensor in (self._grid, self._noise, self._distance2)
+            )
+            self._trail = None
+
     @property
     def _is_plain(self) -> bool:
         t = self._table
@@ -102,7 +110,8 @@ class Effects:
         self._drive.update(loudness, onset, dt)
         self._time += dt
         self._frames += 1
-        if self._is_plain:
+        self._follow(picture.device)
+        if self._is_plain and not picture.is_cuda:
             framed = frame(picture[None].numpy(force=True), self._aspect, self._table.fit)[0]
             return torch.from_numpy(np.ascontiguousarray(framed))
         inner = picture[MARGIN:-MARGIN, MARGIN:-MARGIN]
@@ -117,7 +126,7 @@ class Effects:
         angle = self._time * t.spin * 2 * math.pi / 60
         scale = 1 / (1 + max(zoom, -0.5))
         cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
-        rotation = torch.tensor([[cos, sin], [-sin, cos]], dtype=torch.float32)
+        rotation = torch.tensor([[cos, sin], [-sin, cos]], dtype=torch.float32, device=image.device)
         padding = "zeros" if t.fit == "fit" else "reflection"
         grid = self._grid if angle == 0 and zoom == 0 else self._grid @ rotation
         return F.grid_sample(image, grid[None], "bilinear", padding, align_corners=False)
@@ -130,7 +139,7 @@ class Effects:
         keep = amount ** (30 * dt)  # the setting is per thirtieth of a second
         y, x = self._centred()
         scale = 1 - 0.2 * dt
-        drift = torch.stack(torch.broadcast_tensors(x * scale, y * scale), -1)[None]
+        drift = torch.stack(torch.broadcast_tensors(x * scale, y * scale), -1)[None].to(image.device)
         old = F.grid_sample(self._trail, drift, "bilinear", "border", align_corners=False)
         self._trail = torch.lerp(image, old, keep)
         return self._trail
@@ -142,7 +151,7 @@ class Effects:
         saturation = self._drive.amount("saturation", t.saturation, 0.0, 2.0)
         brightness = self._drive.amount("brightness", t.brightness, 0.0, 2.0)
         if turn or saturation != 1 or brightness != 1:
-            matrix = brightness * hue_matrix(2 * math.pi * turn, saturation)
+            matrix = (brightness * hue_matrix(2 * math.pi * turn, saturation)).to(image.device)
             image = torch.einsum("ij,jhw->ihw", matrix, image)
         vignette = self._drive.amount("vignette", t.vignette, 0.0, 1.0)
         if vignette:

@@ -95,11 +95,17 @@ class Texture:
         height, width, channels = pixels.shape
         assert channels == self._channels and pixels.dtype == np.uint8
         pixels = np.ascontiguousarray(pixels)
+        buffer = self._buffers[self._next]
+        self._next ^= 1
+        GL.glBindBuffer(GL.GL_PIXEL_UNPACK_BUFFER, buffer)
+        GL.glBufferData(GL.GL_PIXEL_UNPACK_BUFFER, pixels.nbytes, pixels, GL.GL_STREAM_DRAW)
+        self.fill_from(buffer, width, height)
+
+    def fill_from(self, buffer: int, width: int, height: int) -> None:
+        """Fill it with the pixels in a buffer on the card, top row first."""
         self.resize(width, height)
         self.bind()
-        GL.glBindBuffer(GL.GL_PIXEL_UNPACK_BUFFER, self._buffers[self._next])
-        self._next ^= 1
-        GL.glBufferData(GL.GL_PIXEL_UNPACK_BUFFER, pixels.nbytes, pixels, GL.GL_STREAM_DRAW)
+        GL.glBindBuffer(GL.GL_PIXEL_UNPACK_BUFFER, buffer)
         GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
         GL.glTexSubImage2D(
             GL.GL_TEXTURE_2D, 0, 0, 0, width, height, self._format, GL.GL_UNSIGNED_BYTE, ctypes.c_void_p(0)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import torch
 
 from visualizer.display.graphics import GL, Canvas, Program, Texture, cover, to_screen
+from visualizer.display.interop import CardUpload, NoInterop
 
 STRENGTH = 0.5
 # The most that upscaling may take of a frame's time before the cheap way is chosen.
@@ -29,14 +31,23 @@ class Upscaler:
         self.chosen_for: tuple[int, int] | None = None
         self._picture = Texture(3)
         self._picture.upload(np.zeros((256, 256, 3), np.uint8))
+        self._from_card: CardUpload | None = None
+        self._on_card = True
         self._rows, self._crisp, self._wide = Canvas(), Canvas(), Canvas()
         self._sharpen = Program("cover.vert", "crisp.frag")
         self._stretch = Program("cover.vert", "stretch.frag")
         self._plain = Program("cover.vert", "plain.frag")
 
-    def upload(self, frame: np.ndarray) -> None:
-        """The picture to draw from now on, [h, w, 3] uint8 sRGB."""
-        self._picture.upload(frame)
+    def upload(self, frame: torch.Tensor | np.ndarray) -> None:
+        """The picture to draw from now on, [h, w, 3] uint8 sRGB, on the CPU or on the card."""
+        frame = torch.as_tensor(frame)
+        if frame.is_cuda and self._on_card:
+            try:
+                self._from_card = self._from_card or CardUpload(self._picture)
+                return self._from_card(frame)
+            except NoInterop:
+                self._on_card = False  # through memory, from now on
+        self._picture.upload(frame.numpy(force=True))
 
     def clear(self, width: int, height: int) -> None:
         """Make the window black."""

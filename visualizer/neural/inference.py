@@ -38,7 +38,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def make_painter(generator: Generator, device: torch.device, threads: int | None = None) -> Painter:
-    """The fastest painter for a device: OpenVINO on a CPU that it supports, else PyTorch.
+    """The fastest painter for a device: CUDA graphs, or OpenVINO where it supports the processor, or PyTorch.
 
     threads: of the CPU, at most; None leaves it to the library.
     """
@@ -48,7 +48,9 @@ def make_painter(generator: Generator, device: torch.device, threads: int | None
         except ImportError:  # there is no OpenVINO for this processor
             return TorchPainter(generator, device)
         return OpenVinoPainter(generator, threads=threads)
-    return TorchPainter(generator, device)
+    from visualizer.neural.cuda_painter import CudaPainter
+
+    return CudaPainter(generator, device)
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:

@@ -1,0 +1,89 @@
+"""Painters: every way to draw gives the plain network's picture, and the show goes on without the card."""
+
+import numpy as np
+import pytest
+import torch
+
+from visualizer import assets
+from visualizer.latent.bank import Bank
+from visualizer.neural.generator import Generator
+from visualizer.neural.inference import TorchPainter, make_painter
+from visualizer.neural.steadfast import LOST, SteadfastPainter
+
+CPU = torch.device("cpu")
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return Generator.load(assets.model("generator.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def codes():
+    return Bank.load(assets.model("bank.safetensors")).codes[:6]
+
+
+@pytest.fixture(scope="module")
+def plain(generator, codes):
+    """[n, 256, 256, 3] in 0..255, from the network as it was trained."""
+    with torch.no_grad():
+        return generator(torch.from_numpy(codes)).permute(0, 2, 3, 1).numpy() * 255
+
+
+def test_the_chosen_painter_is_faithful(generator, codes, plain):
+    """Within 1/255 of the plain network's picture, mean absolute difference."""
+    pictures = make_painter(generator, CPU)(codes)
+    assert pictures.dtype == np.uint8 and pictures.shape == (len(codes), 256, 256, 3)
+    assert np.abs(pictures - plain).mean() < 1
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_openvino_draws_the_same_picture(generator, codes, plain, precision):
+    painter = pytest.importorskip("visualizer.neural.openvino_painter").OpenVinoPainter(generator, precision)
+    bound = {"f32": 0.5, "bf16": 1.0}[precision]
+    for n in (1, len(codes)):
+        assert np.abs(painter(codes[:n]) - plain[:n]).mean() < bound
+
+
+def test_pictures_stay_when_the_next_ones_are_painted(generator, codes):
+    painter = make_painter(generator, CPU)
+    first = painter(codes[:1])
+    before = first.copy()
+    painter(codes[1:2])
+    assert np.array_equal(first, before)
+
+
+@pytest.mark.parametrize("failure", [torch.cuda.OutOfMemoryError, LOST])
+def test_the_show_goes_on_without_the_card(generator, codes, failure):
+    calls = []
+
+    class Failing:
+        name = "a card"
+
+        def __call__(self, codes):
+            calls.append(len(codes))
+            if len(calls) > 1:
+                raise failure("CUDA error")
+            return np.zeros((len(codes), 256, 256, 3), np.uint8)
+
+    told = []
+    painter = SteadfastPainter(Failing(), lambda: TorchPainter(generator, CPU), told.append)
+    assert painter(codes[:1]).max() == 0 and painter.name == "a card"
+    expected = TorchPainter(generator, CPU)(codes[:1])
+    assert np.array_equal(painter(codes[:1]), expected)
+    assert np.array_equal(painter(codes[:1]), expected)
+    assert len(calls) == 2 and len(told) == 1 and "graphics card" in told[0]
+
+
+@needs_cuda
+@pytest.mark.parametrize("n", [1, 4])
+def test_cuda_graphs_draw_the_same_picture(generator, codes, plain, n):
+    from visualizer.neural.cuda_painter import CudaPainter
+
+    painter = CudaPainter(generator, torch.device("cuda"))
+    for start in (0, 1, 2):  # again and again from the recorded graph, with other codes
+        picture = painter(codes[start : start + n])
+        assert np.abs(picture - plain[start : start + n]).mean() < 1
+        on_card = painter.on_device(codes[start : start + n])
+        assert np.array_equal(on_card.cpu().numpy(), picture)
