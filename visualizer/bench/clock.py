@@ -9,6 +9,7 @@ from statistics import median
 import torch
 
 WARM_UP = 3
+LEAST = 3
 
 
 def wait(device: torch.device | None) -> None:
@@ -20,14 +21,17 @@ def wait(device: torch.device | None) -> None:
 def side_by_side(
     calls: dict[str, Callable[[], object]], seconds: float, device: torch.device | None = None
 ) -> dict[str, float]:
-    """Median seconds of each call. They are made in turns, for about `seconds` in all, 5 times at least."""
+    """Median seconds of each call. They are made in turns, for about `seconds` in all, thrice at least."""
     for call in calls.values():
+        begun = time.perf_counter()
         for _ in range(WARM_UP):
             call()
-    wait(device)
+            wait(device)
+            if time.perf_counter() - begun > seconds / 4:
+                break
     times: dict[str, list[float]] = {name: [] for name in calls}
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or min(len(t) for t in times.values()) < 5:
+    while time.perf_counter() < end or min(len(t) for t in times.values()) < LEAST:
         for name, call in calls.items():
             begun = time.perf_counter()
             call()
