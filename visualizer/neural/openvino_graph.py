@@ -36,10 +36,17 @@ def _leaky(x: ov.Node) -> ov.Node:
 
 
 def _block(x: ov.Node, style: ov.Node, block: UpBlock) -> ov.Node:
-    x = _conv(x, block.conv1)
     scales = _constant([2, 2])
-    x = ops.interpolate(x, scales, "linear_onnx", "scales", axes=np.array([2, 3]))
-    x = _leaky(x)
+    x = ops.interpolate(
+        x,
+        scales,
+        "nearest",
+        "scales",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+        axes=np.array([2, 3]),
+    )
+    x = _leaky(_conv(x, block.conv1))
     scale, shift = (
         ops.unsqueeze(part, ops.constant([2, 3]))
         for part in ops.split(_linear(style, block.modulate), ops.constant(1), 2).outputs()

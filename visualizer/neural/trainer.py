@@ -28,7 +28,7 @@ from visualizer.neural.pictures import Pictures, to_uint8
 RECONSTRUCTION_WEIGHT = 4.0
 # What the whole picture is taken for, so that it isn't only locally right.
 POOLED_WEIGHT = 2.0
-CLASS_WEIGHT = 0.25
+CLASS_WEIGHT = 0.5
 ADVERSARIAL_WEIGHT = 0.3
 # The generator first learns to reconstruct alone, or the discriminators win at once.
 WARM_UP_STEPS = 400

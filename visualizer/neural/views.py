@@ -12,8 +12,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-ENLARGED = 0.5
-SMALLEST = 0.5
+ENLARGED = 0.25
+SMALLEST = 0.7
 SHIFT = 0.04
 
 
