@@ -6,6 +6,8 @@ limiter: nothing that changes the picture comes after it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 
@@ -13,7 +15,9 @@ from visualizer.display.effects import Effects
 from visualizer.display.fade import Fade
 from visualizer.display.flash import FlashLimiter
 from visualizer.display.framing import frame_shape
-from visualizer.preset import Preset
+
+if TYPE_CHECKING:
+    from visualizer.preset import Preset
 
 BLACKOUT_S = 0.8
 PICTURE_SIZE = 256

@@ -1,0 +1,67 @@
+"""The house: modules import from rooms to their left, never to their right, and none grows too large."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "visualizer"
+# Everybody may use these; they use nobody but each other.
+TOOLS = {"errors", "weights", "assets", "progress", "ahead"}
+ROOMS = ["audio", "latent", "neural", "display"]
+LONGEST = 420
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(module: str) -> int:
+    """How far to the right a module lies: tools, the four rooms, presets, then the engines and commands."""
+    parts = module.split(".")[1:]
+    if not parts or parts[0] in TOOLS:
+        return 0
+    return ROOMS.index(parts[0]) + 1 if parts[0] in ROOMS else len(ROOMS) + 1
+
+
+def name_of(path: Path) -> str:
+    return ".".join(("visualizer", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def imports(path: Path):
+    """Names of this package's modules that a module imports, but for type checkers alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        for child in ast.iter_child_nodes(node):
+            child.parent = node
+    for node in ast.walk(tree):
+        parent = node
+        while (parent := getattr(parent, "parent", None)) is not None:
+            if isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.dump(parent.test):
+                break
+        if parent is not None:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("visualizer"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("visualizer"):
+            for alias in node.names:
+                inner = PACKAGE.joinpath(*node.module.split(".")[1:], alias.name)
+                is_module = inner.with_suffix(".py").exists() or inner.is_dir()
+                yield f"{node.module}.{alias.name}" if is_module else node.module
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_only_point_to_the_left(path):
+    here = room(name_of(path))
+    wrong = [name for name in imports(path) if room(name) > here]
+    assert not wrong, f"{name_of(path)} imports {', '.join(wrong)}, which lie to its right"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_is_too_long(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+def test_nothing_is_unpickled():
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        for word in ("pickle", "torch.load", "joblib", "shelve", "marshal"):
+            assert f"import {word}" not in text and f"{word}(" not in text, f"{path} uses {word}"
