@@ -23,7 +23,8 @@ def room(module: str) -> int:
 
 
 def name_of(path: Path) -> str:
-    return ".".join(("visualizer", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(("visualizer", *parts)).removesuffix(".__init__")
 
 
 def imports(path: Path):
