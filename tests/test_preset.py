@@ -62,7 +62,7 @@ def test_errors_name_the_file_the_key_and_what_is_allowed(tmp_path, text, words)
 
 
 @pytest.mark.parametrize(
-    "table, words", [('classes = ["daisi"]', ["daisi", "daisy"]), ('groups = ["bird"]', ["bird", "birds"])]
+    "table, words", [('classes = ["daisi"]', ["daisi", "daisy"]), ('groups = ["brids"]', ["brids", "birds"])]
 )
 def test_what_the_bank_does_not_hold(tmp_path, table, words):
     look = preset.load(write(tmp_path, f'title = "x"\n[bank]\n{table}\n'))

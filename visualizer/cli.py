@@ -422,48 +422,84 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, devic
 @click.option(
     "--classes",
     metavar="NAMES",
-    help="Comma-separated ImageNet classes, each dreamt equally often.  [default: all]",
+    help="Comma-separated classes or groups, each dreamt equally often, e.g. 'goldfish, red fox, birds'.",
 )
 @click.option(
-    "--from",
-    "photos",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Start from photos of a folder.  [default: from random codes]",
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Each of the 1000 ImageNet classes in turn; so it is by default.",
 )
-@click.option("--count", type=click.IntRange(1), default=200, help="Number of climbs.")
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FOLDER",
+    help="Start from photos, of several folders equally often; without --classes or --all, each is climbed "
+    "to what it shows.  [default: from neighbours of the shipped bank, and random codes]",
+)
+@click.option("--count", type=click.IntRange(1), default=1000, help="Number of vectors.")
+@click.option(
+    "--style",
+    type=click.Choice(["abstract", "balanced", "concrete"]),
+    help="Only this style: class probability 0.15, 0.4 or 0.8.  [default: all, mixed 6:3:1]",
+)
 @click.option(
     "--stop-at",
     type=click.FloatRange(0.001, 0.999),
-    default=0.3,
-    help="Class probability at which a climb ends: low is abstract.",
+    metavar="P",
+    help="Class probability at which a climb ends, instead of a style: low is abstract, high concrete.",
 )
-@click.option("--steps", type=click.IntRange(1), default=80, help="Most steps of one climb.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of starts and jitter.")
+@click.option("--steps", type=click.IntRange(1), default=60, help="Most steps of one climb.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of starts and transforms.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with what was begun, by the checkpoint beside the output."
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to dream.")
-def dream(output: Path, classes, photos, count, stop_at, steps, seed, device) -> None:
+def dream(
+    output: Path, classes, everything, photos, count, style, stop_at, steps, seed, resume, device
+) -> None:
     """Find vectors worth seeing by gradient ascent: climb until the classifier sees a class.
 
-    Mud and twins are dropped, so that fewer than --count may be kept. Started from photos without
-    --classes, each climbs to what the classifier takes its picture for. Ctrl-C keeps what is done.
+    Mud, twins and what the generator draws of anything are refused. A sheet of thumbnails grows beside
+    the output. Ctrl-C keeps what is done, --resume goes on.
 
     \b
     Examples:
-      visualizer dream -o zoo.safetensors --classes "goldfish, red fox, daisy" --count 30
-      visualizer dream -o mine.safetensors --from photos/ --count 100 --stop-at 0.6
+      visualizer dream -o zoo.safetensors --classes "goldfish, red foxes, birds" --count 30
+      visualizer dream -o mine.safetensors --photos holiday/ --count 100 --style concrete
+      visualizer dream -o bank.safetensors --all --seed 7
     """
-    from visualizer import assets, weights
+    from visualizer import weights
     from visualizer.neural import dreaming
     from visualizer.neural.inference import choose_device
 
+    if classes and everything:
+        raise UserError("--classes and --all exclude each other; give one of them.")
+    if style and stop_at is not None:
+        raise UserError("--style and --stop-at both say where climbs end; give one of them.")
+    wanted = dreaming.class_numbers(classes) if classes else range(1000) if everything else None
     weights.check_writable(output)
-    dreamer = dreaming.Dreamer(
-        assets.model("generator.safetensors"), assets.model("classifier.safetensors"), choose_device(device)
+    order = {
+        "classes": None if wanted is None else list(wanted),
+        "photos": [str(folder) for folder in photos],
+        "count": count,
+        "style": style,
+        "stop_at": stop_at,
+        "steps": steps,
+        "seed": seed,
+    }
+    dreamer = dreaming.Dreamer(choose_device(device))
+    kept, interrupted = dreamer.dream(
+        output, dreamer.starts(wanted, photos, seed), count, stop_at, style, steps, seed, resume, order
     )
-    wanted = [name.strip() for name in classes.split(",")] if classes else []
-    bank = dreamer.dream(wanted, photos, count, stop_at, steps, seed)
-    bank.save(output, {"seed": str(seed), "stop_at": str(stop_at)})
-    click.echo(f"{output}: {len(bank)} vectors of {len(set(bank.labels))} classes, from {count} climbs.")
+    bank = kept.bank()
+    bank.save(output, {"seed": str(seed), "climbs": str(kept.climbs)})
+    click.echo(f"{output}: {len(bank)} vectors of {len(set(bank.labels))} classes, from {kept.report()}.")
+    if interrupted:
+        click.echo(f"stopped early at {len(bank)} of {count} vectors; --resume goes on.", err=True)
+        sys.exit(INTERRUPTED)
+    dreaming.checkpoint_path(output).unlink(missing_ok=True)
 
 
 @main.command(short_help="Turn photos into vectors of a bank.")
@@ -491,7 +527,7 @@ def encode(photos: tuple[Path, ...], output: Path) -> None:
 
     weights.check_writable(output)
     bank, skipped = encode_photos(
-        photos, assets.model("generator.safetensors"), assets.model("classifier.safetensors")
+        photos, *(assets.model(f"{name}.safetensors") for name in ("generator", "classifier", "judge"))
     )
     bank.save(output)
     note = f"; {len(skipped)} unreadable files were left out" if skipped else ""

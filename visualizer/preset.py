@@ -32,6 +32,8 @@ class BankTable(_Table):
     """Use these classes of the bank."""
     groups: list[str] = []
     """Use these groups of classes, e.g. "birds"; no class and no group named means all."""
+    styles: list[Literal["abstract", "balanced", "concrete"]] = []
+    """Use these styles only; none named means all."""
 
 
 class CodebookTable(_Table):
@@ -129,10 +131,10 @@ class Preset(_Table):
 
         seed: overrides the preset's own. Raises UserError if the bank lacks what the preset names.
         """
-        chosen = bank.choose(self.bank.classes, self.bank.groups)
+        chosen = bank.choose(self.bank.classes, self.bank.groups, self.bank.styles)
         seed = self.mapping.seed if seed is None else seed
         if self.mapping.kind == "similar":
-            return mapping.similar(chosen, codebook.centroids, seed).astype(np.float64)
+            return mapping.similar(chosen, codebook.centroids, seed, codebook.transitions).astype(np.float64)
         return mapping.random(chosen, len(codebook), seed).astype(np.float64)
 
     def motion(self, bank: Bank, codebook: Codebook, seed: int | None = None) -> Motion:

@@ -22,11 +22,23 @@ SILENCE = -1
 class Codebook:
     """100 centroids in the space of `Spectrum` bands, and the nearest one to any window."""
 
-    def __init__(self, centroids: np.ndarray, settings: SpectrumSettings, songs: Sequence[str] = ()):
-        """centroids: [n_clusters, n_bands]; settings: the analysis that they were fitted on."""
+    def __init__(
+        self,
+        centroids: np.ndarray,
+        settings: SpectrumSettings,
+        songs: Sequence[str] = (),
+        transitions: np.ndarray | None = None,
+    ):
+        """centroids: [n_clusters, n_bands]; settings: the analysis that they were fitted on.
+
+        transitions: [n_clusters, n_clusters] int64, how often a moment of the row's cluster was followed by
+        one of the column's in those songs; None if it wasn't counted.
+        """
         self.centroids = np.ascontiguousarray(centroids, np.float64)
         self.settings = settings
         self.songs = tuple(songs)
+        n = len(self.centroids)
+        self.transitions = np.zeros((n, n), np.int64) if transitions is None else transitions
         self._half_norms = 0.5 * np.sum(self.centroids**2, axis=1)
         self._scores = np.empty(len(self.centroids))
 
@@ -41,6 +53,26 @@ class Codebook:
         np.dot(self.centroids, bands, out=self._scores)
         self._scores -= self._half_norms
         return int(self._scores.argmax())
+
+    def predict_all(self, windows: np.ndarray) -> np.ndarray:
+        """[n] clusters of windows [n, n_bands], as `predict` names them."""
+        return (windows @ self.centroids.T - self._half_norms).argmax(1)
+
+    def follow(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
+        """[n_clusters, n_clusters]: how often one cluster is followed by another within pieces of music.
+
+        pieces: one array [n_windows, n_bands] for each, in order of time. A sound that lasts does not
+        follow itself. Every piece weighs alike: the counts are in parts of a million of it.
+        """
+        n = len(self.centroids)
+        total = np.zeros((n, n))
+        for piece in pieces:
+            clusters = self.predict_all(piece)
+            pairs = np.stack([clusters[:-1], clusters[1:]])[:, clusters[:-1] != clusters[1:]]
+            counts = np.zeros((n, n))
+            np.add.at(counts, tuple(pairs), 1)
+            total += counts * (1e6 / max(1, counts.sum()))
+        return np.round(total).astype(np.int64)
 
     def name(self, window: Window) -> int:
         """The cluster of an analysed window, or `SILENCE`."""
@@ -76,21 +108,26 @@ class Codebook:
         from sklearn.cluster import KMeans  # takes a second to import, which only fitting needs
 
         model = KMeans(n_clusters, n_init=2, random_state=seed).fit(windows)
-        return cls(model.cluster_centers_, settings, songs)
+        codebook = cls(model.cluster_centers_, settings, songs)
+        codebook.transitions = codebook.follow(pieces)
+        return codebook
 
     def save(self, path: Path | str) -> None:
         """Write a safetensors file. Raises UserError if it can't be written."""
         metadata = {"settings": json.dumps(asdict(self.settings)), "songs": "\n".join(self.songs)}
-        weights.save(
-            path, "codebook", {"centroids": torch.from_numpy(self.centroids).float()}, metadata, half=False
-        )
+        tensors = {
+            "centroids": torch.from_numpy(self.centroids).float(),
+            "transitions": torch.from_numpy(self.transitions).to(torch.int32),
+        }
+        weights.save(path, "codebook", tensors, metadata, half=False)
 
     @classmethod
     def load(cls, path: Path | str) -> Codebook:
         """Read a file written by `save`. Raises UserError if it isn't one."""
         tensors, metadata = weights.load(path, "codebook")
         settings = SpectrumSettings(**json.loads(metadata["settings"]))
-        return cls(tensors["centroids"].numpy(), settings, metadata["songs"].split("\n"))
+        transitions = tensors["transitions"].numpy().astype(np.int64) if "transitions" in tensors else None
+        return cls(tensors["centroids"].numpy(), settings, metadata["songs"].split("\n"), transitions)
 
 
 def usage(clusters: np.ndarray, n_clusters: int = N_CLUSTERS) -> tuple[int, float]:

@@ -13,9 +13,11 @@ import torch
 
 from visualizer import weights
 from visualizer.errors import UserError
+from visualizer.latent import names
 from visualizer.latent.groups import GROUPS
 
-ARRAYS = ("codes", "classes", "probability", "steps", "looks")
+ARRAYS = ("codes", "classes", "probability", "judged", "ranks", "steps", "styles", "seeds", "looks")
+STYLES = ("abstract", "balanced", "concrete")
 
 
 @dataclass(frozen=True)
@@ -23,16 +25,23 @@ class Bank:
     """n vectors worth seeing.
 
     codes: [n, 4096] float32. classes: [n] int64, ImageNet class numbers, -1 for none.
-    labels: n names. probability: [n] float32, the classifier's for the class, 0..1.
-    steps: [n] int64, steps of ascent that led there. looks: [n, 32] float32, the classifier's view of the
-    pictures in few dimensions: similar pictures lie close.
+    labels: n names. probability: [n] float32, the climbed classifier's for the class, 0..1.
+    judged: [n] float32, the probability that the judge sees, which was never climbed.
+    ranks: [n] int64, the place of the class among what the judge sees, 1 the first.
+    steps: [n] int64, steps of ascent that led there. styles: [n] int64, places in `STYLES`.
+    seeds: [n] int64, the seed of the dreaming that found it.
+    looks: [n, k] float32, the judge's view of the pictures: similar pictures lie close.
     """
 
     codes: np.ndarray
     classes: np.ndarray
     labels: tuple[str, ...]
     probability: np.ndarray
+    judged: np.ndarray
+    ranks: np.ndarray
     steps: np.ndarray
+    styles: np.ndarray
+    seeds: np.ndarray
     looks: np.ndarray
 
     def __len__(self) -> int:
@@ -43,26 +52,44 @@ class Bank:
         labels = tuple(self.labels[i] for i in index)
         return Bank(labels=labels, **{name: getattr(self, name)[index] for name in ARRAYS})
 
-    def choose(self, classes: Sequence[str] = (), groups: Sequence[str] = ()) -> Bank:
-        """Only the vectors of these classes and groups together; all of them if none are named.
+    def choose(
+        self, classes: Sequence[str] = (), groups: Sequence[str] = (), styles: Sequence[str] = ()
+    ) -> Bank:
+        """Only the vectors of these classes and groups together, and of these styles; none named means all.
 
-        Raises UserError for a class or group that the bank does not hold.
+        Names are understood as `names.find` does. Raises UserError for what the bank does not hold.
         """
-        if not classes and not groups:
-            return self
-        wanted = {c for name in groups for c in GROUPS.get(name) or _unknown("group", name, GROUPS)}
-        held = set(self.labels)
-        for name in classes:
-            if name not in held:
-                _unknown("class", name, held)
-        index = [
-            i
-            for i, (c, label) in enumerate(zip(self.classes, self.labels))
-            if c in wanted or label in classes
-        ]
-        if not index:
-            raise UserError(f"the bank holds nothing of the groups {', '.join(groups)}; name others.")
-        return self.take(index)
+        chosen = np.ones(len(self), bool)
+        if classes or groups:
+            chosen = np.zeros(len(self), bool)
+            for name in groups:
+                known = names.group(name)
+                if known is None:
+                    _unknown("group", name, GROUPS)
+                chosen |= np.isin(self.classes, sorted(known))
+            for name in classes:
+                chosen |= self._of_class(name)
+        for name in styles:
+            if name not in STYLES:
+                _unknown("style", name, STYLES)
+        if styles:
+            chosen &= np.isin(self.styles, [STYLES.index(name) for name in styles])
+        if not chosen.any():
+            what = ", ".join([*classes, *groups, *styles])
+            raise UserError(f"the bank holds nothing that is {what}; name others.")
+        return self if chosen.all() else self.take(np.flatnonzero(chosen))
+
+    def _of_class(self, name: str) -> np.ndarray:
+        """[n] bool: what has the name for its label, or else is of a class that it means."""
+        wanted = names.key(name)
+        labelled = np.array([names.key(label) == wanted for label in self.labels])
+        if labelled.any():
+            return labelled
+        try:
+            meant = np.isin(self.classes, names.find(name))
+        except UserError:
+            meant = labelled
+        return meant if meant.any() else _unknown("class", name, set(self.labels))
 
     def save(self, path: Path | str, metadata: dict[str, str] | None = None) -> None:
         """Write a safetensors file. Raises UserError if it can't be written."""
@@ -73,7 +100,12 @@ class Bank:
     def load(cls, path: Path | str) -> Bank:
         """Read a file written by `save`. Raises UserError if it isn't one."""
         tensors, metadata = weights.load(path, "bank")
-        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        missing = [name for name in ARRAYS if name not in tensors]
+        if missing:
+            raise UserError(
+                f"{path} lacks {', '.join(missing)}, as banks of older versions do; dream or encode it again."
+            )
+        arrays = {name: tensors[name].numpy() for name in ARRAYS}
         return cls(labels=tuple(metadata["labels"].split("\n")), **arrays)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
 from visualizer.latent.bank import Bank
 
-RESTARTS = 2
-MAX_SWEEPS = 60
+# Vectors that a search chooses from: other seeds see others, and it stays quick.
+CANDIDATES = 400
+MAX_SWEEPS = 30
+# How much nearer than they sound those shall be that follow each other as often as any two on average.
+FOLLOWING = 0.1
 
 
 def random(bank: Bank, n_clusters: int, seed: int) -> np.ndarray:
@@ -20,64 +23,98 @@ def random(bank: Bank, n_clusters: int, seed: int) -> np.ndarray:
     return bank.codes[index]
 
 
-def similar(bank: Bank, centroids: np.ndarray, seed: int) -> np.ndarray:
-    """[n_clusters, d]: similar sounds call up similar pictures.
-
-    centroids: [n_clusters, n_bands] of the codebook. A quadratic assignment by local search (Koopmans
-    & Beckmann 1957): each cluster in turn takes a free vector or swaps with another, whichever brings
-    the distances between pictures nearest to those between sounds, until none can do better. Distances
-    are compared by rank, so that both fill their whole range. The best of a few starts is kept.
-
-    A bank of fewer vectors than clusters is used several times over.
-    """
-    rounds = -(-len(centroids) // len(bank))
-    looks = np.tile(bank.looks, (rounds, 1))
-    codes = np.tile(bank.codes, (rounds, 1))
-    sounds, pictures = _ranked_distances(centroids), _ranked_distances(looks)
-    rng = np.random.default_rng(seed)
-    starts = [rng.permutation(len(codes))[: len(centroids)] for _ in range(RESTARTS)]
-    searched = [_search(sounds, pictures, start, rng) for start in starts]
-    return codes[min(searched, key=lambda chosen: _misfit(sounds, pictures, chosen))]
-
-
-def _ranked_distances(points: np.ndarray) -> np.ndarray:
-    """[n, n] Euclidean distances between rows [n, k], replaced by their rank in 0..1."""
-    distances = pdist(points)
-    return squareform(rankdata(distances) / len(distances)).astype(np.float32)
-
-
-def _misfit(sounds: np.ndarray, pictures: np.ndarray, chosen: np.ndarray) -> float:
-    return float(np.square(sounds - pictures[np.ix_(chosen, chosen)]).sum())
-
-
-def _search(
-    sounds: np.ndarray, pictures: np.ndarray, start: np.ndarray, rng: np.random.Generator
+def similar(
+    bank: Bank, centroids: np.ndarray, seed: int, transitions: np.ndarray | None = None
 ) -> np.ndarray:
-    """[n_clusters] vector numbers, none twice: move one or swap two until no single change helps."""
-    chosen = start.copy()
-    n = len(chosen)
+    """[n_clusters, d]: similar sounds, and such as follow each other, call up similar pictures.
+
+    centroids: [n_clusters, n_bands] of the codebook. transitions: [n_clusters, n_clusters], how often one
+    cluster follows another in music, or None.
+
+    A quadratic assignment (Koopmans & Beckmann 1957): the distances between pictures shall be those
+    between sounds, both by rank so that they fill their whole range. Local search from a random start:
+    each cluster in turn moves to a free vector or swaps with another, whichever helps most, until none can.
+    A bank of fewer vectors than clusters is used several times over. Takes some hundredths of a second.
+    """
+    n = len(centroids)
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(bank))[: max(n, CANDIDATES)]
+    candidates = np.tile(chosen, -(-n // len(chosen)))
+    sounds = _between_sounds(centroids, transitions)
+    pictures = _by_rank(_distances(bank.looks[candidates]))
+    return bank.codes[candidates[_search(sounds, pictures, rng)]]
+
+
+def _distances(points: np.ndarray) -> np.ndarray:
+    """[n, n] squared Euclidean distances between rows [n, k]."""
+    points = np.asarray(points, np.float32)
+    squares = np.square(points).sum(1)
+    return np.maximum(squares[:, None] + squares - 2 * points @ points.T, 0)
+
+
+def _by_rank(distances: np.ndarray) -> np.ndarray:
+    """[n, n] symmetric distances replaced by their rank, 0..1."""
+    flat = distances[np.triu_indices(len(distances), 1)]
+    return squareform(rankdata(flat, "ordinal").astype(np.float32) / len(flat))
+
+
+def _between_sounds(centroids: np.ndarray, transitions: np.ndarray | None) -> np.ndarray:
+    """[n, n] ranked distances between sounds, less a share of how often they follow each other.
+
+    Less by w, the misfit (sound - w - picture)² is, but for constants, (sound - picture)² + 2 w picture:
+    the search also shortens the jumps, each counted as often as it happens.
+    """
+    apart = _by_rank(_distances(centroids))
+    if transitions is None or not transitions.any():
+        return apart
+    both = (transitions + transitions.T) / (2 * transitions.sum())
+    return apart - (FOLLOWING * both.size * both).astype(np.float32)
+
+
+def _search(sounds: np.ndarray, pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """[n] vector numbers, none twice, such that pictures[chosen][:, chosen] resembles sounds [n, n].
+
+    The misfit is the sum of (sounds - pictures)². Two sums are kept up to date, so that a cluster's best
+    change costs no more than looking at each once: squares[v] of pictures[v, chosen]², and
+    products[i, v] of sounds[i] · pictures[v, chosen].
+    """
+    n = len(sounds)
+    chosen = rng.permutation(len(pictures))[:n]
+    here = pictures[chosen]
+    squares, products = np.square(here).sum(0), sounds @ here
+    taken = np.zeros(len(pictures), np.float32)
+    taken[chosen] = np.inf
+    everyone = np.arange(n)
+
+    def place(i: int, vector: int) -> None:
+        step = pictures[vector] - pictures[chosen[i]]
+        np.add(squares, np.square(pictures[vector]) - np.square(pictures[chosen[i]]), out=squares)
+        np.add(products, sounds[:, i, None] * step, out=products)
+        chosen[i] = vector
+
     for _ in range(MAX_SWEEPS):
         changed = False
         for i in rng.permutation(n):
-            here = pictures[np.ix_(chosen, chosen)]
-            others = np.arange(n) != i
-            cost = np.square(pictures[:, chosen[others]] - sounds[i, others]).sum(1)
+            mine = products[i]
+            cost = squares - np.square(pictures[chosen[i]]) - 2 * mine
             present = cost[chosen[i]]
-            cost[chosen] = np.inf
-            free = cost.argmin()
-            # A swap with j changes both rows; the pair's own distance stays.
-            mine, theirs = np.square(sounds[i] - here), np.square(sounds - here[i])
-            swap = mine.sum(1) - mine[:, i] - np.diag(mine) + theirs.sum(1) - theirs[:, i] - np.diag(theirs)
-            rows = np.square(sounds - here)
-            swap -= rows[i].sum() + rows.sum(1) - 2 * rows[i]
+            cost += taken
+            free = int(cost.argmin())
+            # Of a swap the squares cancel out; the pair's own distance stays and is taken out again.
+            pair = sounds[i] * pictures[chosen[i], chosen]
+            own = products[everyone, chosen]
+            swap = 2 * (own[i] + own - mine[chosen] - products[:, chosen[i]] - 2 * pair)
             swap[i] = 0.0
-            j = swap.argmin()
-            if min(cost[free] - present, swap[j]) > -1e-6:
+            j = int(swap.argmin())
+            if min(cost[free] - present, swap[j]) > -1e-4:
                 continue
             if cost[free] - present < swap[j]:
-                chosen[i] = free
+                taken[chosen[i]], taken[free] = 0.0, np.inf
+                place(i, free)
             else:
-                chosen[[i, j]] = chosen[[j, i]]
+                mine_now, theirs = chosen[i], chosen[j]
+                place(i, theirs)
+                place(j, mine_now)
             changed = True
         if not changed:
             break

@@ -62,6 +62,12 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native() or tiles() else torch.float32
 
 
+def fast_numbers(device: torch.device) -> torch.autocast:
+    """A context in which networks compute in `fast_dtype`, where that is not float32."""
+    dtype = fast_dtype(device)
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+
+
 def fold_norms(generator: Generator) -> Generator:
     """A copy for inference, its batch normalisation folded into the convolutions."""
     generator = copy.deepcopy(generator).eval()

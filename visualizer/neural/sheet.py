@@ -12,29 +12,33 @@ from PIL import Image, ImageDraw, ImageFont
 
 from visualizer import assets, weights
 from visualizer.errors import UserError
-from visualizer.latent.bank import Bank
-from visualizer.neural.dreaming import random_starts
+from visualizer.latent.bank import STYLES, Bank
 from visualizer.neural.generator import Generator
 from visualizer.neural.inference import Painter, make_painter
+from visualizer.neural.starts import random_starts
 
 BATCH_SIZE = 16
-CAPTION_HEIGHT = 18
+LINE_HEIGHT = 14
+THUMBNAIL_COLUMNS = 40
 
 
 def contact_sheet(
     pictures: np.ndarray, captions: Sequence[str], columns: int, tile: int = 128
 ) -> Image.Image:
-    """A grid of pictures [n, h, w, 3] uint8, each above its caption ("" for none)."""
+    """A grid of pictures [n, h, w, 3] uint8, each above its caption, of several lines or "" for none."""
     rows = math.ceil(len(pictures) / columns)
-    caption_height = CAPTION_HEIGHT if any(captions) else 0
+    lines = max((caption.count("\n") + 1 for caption in captions if caption), default=0)
+    caption_height = LINE_HEIGHT * lines + 4 * bool(lines)
     sheet = Image.new("RGB", (columns * tile, rows * (tile + caption_height)), (16, 16, 16))
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
     for i, (picture, caption) in enumerate(zip(pictures, captions)):
         x, y = i % columns * tile, i // columns * (tile + caption_height)
         sheet.paste(Image.fromarray(picture).resize((tile, tile), Image.Resampling.LANCZOS), (x, y))
-        while caption and draw.textlength(caption, font) > tile - 6:
-            caption = caption[:-2].rstrip(" .…") + "…"
-        draw.text((x + 3, y + tile + 2), caption, (200, 200, 200), font)
+        for n, line in enumerate(caption.split("\n")):
+            while line and draw.textlength(line, font) > tile - 6:
+                line = line[:-2].rstrip(" .…") + "…"
+            colour = (150, 150, 150) if n else (220, 220, 220)
+            draw.text((x + 3, y + tile + 2 + LINE_HEIGHT * n), line, colour, font)
     return sheet
 
 
@@ -43,10 +47,25 @@ def draw_codes(painter: Painter, codes: np.ndarray) -> np.ndarray:
     return np.concatenate([painter(codes[i : i + BATCH_SIZE]) for i in range(0, len(codes), BATCH_SIZE)])
 
 
+def caption(bank: Bank, i: int) -> str:
+    """What a bank knows of a vector, in three lines."""
+    return (
+        f"{bank.labels[i]}\n"
+        f"{bank.probability[i]:.2f}, judge {bank.judged[i]:.2f} #{bank.ranks[i]}\n"
+        f"{STYLES[bank.styles[i]]} {bank.steps[i]}, seed {bank.seeds[i]}"
+    )
+
+
 def of_bank(bank: Bank, painter: Painter, columns: int = 12) -> Image.Image:
-    """All vectors of a bank with class and probability."""
-    captions = [f"{label} {p:.2f}" for label, p in zip(bank.labels, bank.probability)]
+    """All vectors of a bank: class, probability, the judge's and its rank, style, steps and seed."""
+    captions = [caption(bank, i) for i in range(len(bank))]
     return contact_sheet(draw_codes(painter, bank.codes), captions, columns)
+
+
+def of_thumbnails(thumbnails: np.ndarray) -> Image.Image:
+    """Small pictures [n, h, w, 3] without words."""
+    columns = min(THUMBNAIL_COLUMNS, max(8, math.isqrt(2 * len(thumbnails))))
+    return contact_sheet(thumbnails, [""] * len(thumbnails), columns, thumbnails.shape[1])
 
 
 def of_generator(painter: Painter, columns: int = 12, rows: int = 6) -> Image.Image:
