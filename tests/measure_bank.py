@@ -31,6 +31,7 @@ from visualizer.neural import pictures
 from visualizer.neural.collection import STOPS
 from visualizer.neural.dream import Region, climb
 from visualizer.neural.dreaming import Dreamer
+from visualizer.neural.inference import fast_numbers
 from visualizer.neural.starts import BATCH_SIZE, N_CLASSES
 from visualizer.progress import bar
 
@@ -43,7 +44,9 @@ def unit_features(dreamer: Dreamer, codes: torch.Tensor) -> np.ndarray:
     """[n, 1280] normalised features that the judge has of the pictures of codes."""
     batches = []
     for batch in codes.split(BATCH_SIZE):
-        batches.append(F.normalize(dreamer.judge.pooled(dreamer.generator(batch)), dim=1))
+        with fast_numbers(dreamer.device):
+            pooled = dreamer.judge.pooled(dreamer.generator(batch))
+        batches.append(F.normalize(pooled.float(), dim=1))
     return torch.cat(batches).numpy()
 
 
@@ -98,7 +101,7 @@ def of_song(song: Path, dreamer: Dreamer, bank: Bank, codebook: Codebook) -> dic
     events = list(Listener(codebook).push(samples))
     rng = np.random.default_rng(0)
     heard = np.array([i for i, e in enumerate(events) if e.cluster != SILENCE and e.time > 2])
-    moments = np.unique(rng.choice(heard, 600))
+    moments = np.unique(rng.choice(heard, 400))
     pairs = rng.choice(len(moments), (2 * PAIRS, 2))
     pairs = pairs[pairs[:, 0] != pairs[:, 1]][:PAIRS]
     sound = np.linalg.norm(bands[moments[pairs[:, 0]]] - bands[moments[pairs[:, 1]]], axis=1)
