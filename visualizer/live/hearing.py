@@ -11,8 +11,8 @@ from visualizer.audio.microphone import Microphone
 from visualizer.audio.player import Player
 from visualizer.audio.portaudio import find_device
 from visualizer.audio.song import Recording, Song
-from visualizer.backstage import Backstage
 from visualizer.latent.ring import Ring
+from visualizer.live.backstage import Backstage
 
 if TYPE_CHECKING:
     from visualizer.audio.ears import Ears

@@ -10,10 +10,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from visualizer.errors import UserError
 
 Job = Callable[[], None]
+T = TypeVar("T")
 
 
 class Backstage:
@@ -55,11 +57,12 @@ class Backstage:
                 job = self._jobs.get(timeout=max(0.0, rested - time.perf_counter()) if self._idle else 0.1)
             except queue.Empty:
                 if self._idle is not None and time.perf_counter() >= rested:
-                    rested = time.perf_counter() + self._attempt(lambda: next(self._idle), 0.5)
+                    rested = time.perf_counter() + self.attempt(lambda: next(self._idle), 0.5)
             else:
-                self._attempt(job, None)
+                self.attempt(job)
 
-    def _attempt(self, job, otherwise):
+    def attempt(self, job: Callable[[], T], otherwise: T | None = None) -> T | None:
+        """Do a job here and now, backstage, and tell what it fails with; then it gives `otherwise`."""
         try:
             return job()
         except UserError as error:
