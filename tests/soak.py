@@ -100,12 +100,12 @@ def row(name, text):
     print(f"{name:<34}{text}")
 
 
-def spread(record, unit=1000, word="ms"):
+def spread(record, more=0.0):
     found = record.spread()
     if found is None:
         return "none"
-    median, p99, most = (unit * number for number in found)
-    return f"median {median:.1f}, 99 % within {p99:.1f}, longest {most:.1f} {word}"
+    median, p99, most = (1000 * (number + more) for number in found)
+    return f"median {median:.1f}, 99 % within {p99:.1f}, longest {most:.1f} ms"
 
 
 def main():
@@ -165,8 +165,9 @@ def run(wanted, pulse, song, seconds):
     row("effects, limiter, drawing", spread(statistics.composing))
     if statistics.callback_share is not None:
         median, p99 = statistics.callback_share
-        row("callback, share of its block", f"median {median:.1%}, 99 % within {p99:.1%}")
-    row("latency, middle of the window", spread(statistics.latencies))
+        row("callback, share of its sound", f"median {median:.1%}, 99 % within {p99:.1%}")
+    row("latency to the first effect", spread(statistics.latencies, -statistics.head_start))
+    row("latency to the whole effect", spread(statistics.latencies))
 
 
 if __name__ == "__main__":

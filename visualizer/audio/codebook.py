@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 
 from visualizer import weights
 from visualizer.audio.spectrum import SpectrumSettings, Window
@@ -62,6 +61,8 @@ class Codebook:
         pieces: one array [n_windows, n_bands] for each; long ones are thinned so that each piece
         weighs alike. Raises UserError if there are fewer than 10 windows for each cluster.
         """
+        from sklearn.cluster import KMeans  # takes a second to load, and only fitting needs it
+
         rng = np.random.default_rng(seed)
         thinned = [
             p if len(p) <= windows_per_piece else p[rng.permutation(len(p))[:windows_per_piece]]

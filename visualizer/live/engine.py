@@ -15,6 +15,7 @@ from visualizer.display.window import Window
 from visualizer.errors import UserError
 from visualizer.live.backstage import Backstage
 from visualizer.live.figures import Statistics
+from visualizer.live.guide import Guide
 from visualizer.live.hands import Hands
 from visualizer.live.loading import Parts, Wishes, load
 
@@ -83,6 +84,7 @@ class Engine:
         self._upscaler: Upscaler = Upscaler()
         self._backstage = Backstage(self._trouble)
         self._hands = Hands(window, self.hud)
+        self._guide = Guide()
         self._parts: Parts | None = None
         self.programme = None
         self._open = ExitStack()
@@ -125,10 +127,10 @@ class Engine:
             parts.stream.wait(due - self._lead)
         begun = time.perf_counter()
         dt = begun - last if parts is None else min(0.25, max(1e-3, due - last))
-        drawn = parts is not None and self._draw(parts, due, dt)
-        if not drawn:
+        drawn = self._draw(parts, due, dt) if parts is not None else None
+        if drawn is None:
             self._upscaler.clear(*window.size)
-        if self._hands.still_wanted and drawn:
+        if self._hands.still_wanted and drawn is not None:
             self._save_still()
         self.hud.draw(*window.size, dt)
         window.finish()
@@ -136,23 +138,25 @@ class Engine:
         self._took.append(took)
         self._lead = 0.001 + sorted(self._took)[-3:][0]
         now = window.swap()
-        if drawn:
-            self._count(parts, now, last, took)
+        if drawn is not None:
+            self._count(parts, drawn, now, last, took)
         return now
 
-    def _draw(self, parts: Parts, due: float, dt: float) -> bool:
+    def _draw(self, parts: Parts, due: float, dt: float) -> Picture | None:
+        """Draw the picture for a time; the newest that has a part in it, None if there is none yet."""
+        newest = parts.stream.newest
         picture = parts.stream.at(due)
-        if picture is None:
-            return False
+        if newest is None:
+            return None
         pose = parts.physics.pose
         frame = parts.stage(picture, float(pose.loudness), float(pose.onset), dt)
         self._upscaler.upload(frame.numpy(force=True))
         self._upscaler.draw(*self._window.size)
         self._follow_sound(parts, due)
-        return True
+        return newest
 
-    def _count(self, parts: Parts, now: float, last: float, took: float) -> None:
-        statistics, picture = self.statistics, parts.stream.newest
+    def _count(self, parts: Parts, picture: Picture, now: float, last: float, took: float) -> None:
+        statistics = self.statistics
         if self._shown is None:
             statistics.first_picture = now - self._begun
             self._backstage.while_idle(self.programme.idle_work())
@@ -163,7 +167,7 @@ class Engine:
         statistics.dropped = parts.ring.dropped
         if picture is not self._shown:
             statistics.paintings.add(picture.took)
-            statistics.showed(now, picture.pose.heard(picture.time), parts.first.codebook.settings.hop_s)
+            statistics.showed(now, picture.pose.heard(picture.time), parts.first.codebook.settings)
             self._shown = picture
 
     # --- beginning and end ------------------------------------------------------------------------
@@ -213,9 +217,9 @@ class Engine:
             self._upscaler.choose(*self._shape)
 
     def _follow_sound(self, parts: Parts, now: float) -> None:
-        news = parts.hearing.news()
-        if news is not None:
-            self.hud.say(news[0], warning=news[1])
+        word = parts.hearing.news() or self._guide.word(parts.hearing, now)
+        if word is not None:
+            self.hud.say(*word)
         if parts.hearing.follow() and not self._ending:
             self._ending = True
             parts.stage.blackout.wanted = True

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from visualizer.audio.spectrum import SpectrumSettings
 
 # Half an hour at 60 frames a second; older figures make room.
 KEPT = 108_000
@@ -50,12 +54,13 @@ class Statistics:
     """Times in seconds. Written by the render thread alone.
 
     intervals: between swaps. latencies: for every moment of sound, from when it was recorded to the swap
-    that first shows its effect; the moment is the middle of the analysed window, where a sound counts in
-    full; latest: the last thousand of them. paintings: what the generator took for each picture.
+    that first shows its analysis; the moment is the middle of the analysed window, where a sound counts in
+    full; latest: the last thousand of them. head_start: sound has its first effect so much sooner, as it
+    enters the window: of a hop's samples, the oldest. paintings: what the generator took for each picture.
     composing: what effects, flash limiter and drawing took for each frame. late: frames shown more than
     half a refresh after their time. dropped: events that the physics never saw. first_picture: from the
     start to the first picture's swap. shut_down: from the wish to quit to the end. callback_share:
-    (median, 99th percentile) of the audio callback's time as a share of its block's duration.
+    (median, 99th percentile) of the audio callback's time as a share of its sound's duration.
     """
 
     refresh: float = 1 / 60
@@ -63,6 +68,7 @@ class Statistics:
     latencies: Record = field(default_factory=Record)
     paintings: Record = field(default_factory=Record)
     composing: Record = field(default_factory=Record)
+    head_start: float = 0.0
     frames: int = 0
     late: int = 0
     dropped: int = 0
@@ -80,11 +86,13 @@ class Statistics:
         self._recent.add(interval)
         self.late += interval > 1.5 * self.refresh
 
-    def showed(self, swap: float, heard: float, hop: float) -> None:
+    def showed(self, swap: float, heard: float, settings: SpectrumSettings) -> None:
         """Note the latency of what a swap shows for the first time.
 
-        swap: its time; heard: the time of the newest event in the picture; hop: seconds between events.
+        swap: its time; heard: the time of the newest event in the picture.
         """
+        hop = settings.hop_s
+        self.head_start = settings.latency_s - hop
         new = heard - self._heard
         if new <= 0:
             return
@@ -113,17 +121,18 @@ class Statistics:
             f"interval  {_spread(self.intervals)}",
             f"painting  {_spread(self.paintings)}",
             f"composing {_spread(self.composing)}",
-            f"latency   {_spread(self.latencies)}",
+            f"latency   {_spread(self.latencies, -self.head_start)} to the first effect,",
+            f"          {_spread(self.latencies)} to the whole",
         ]
         if self.callback_share is not None:
             median, p99 = self.callback_share
-            lines.append(f"callback  median {median:.1%}, 99 % within {p99:.1%} of a block's time")
+            lines.append(f"callback  median {median:.1%}, 99 % within {p99:.1%} of its sound's duration")
         return "\n".join(lines)
 
 
-def _spread(record: Record) -> str:
+def _spread(record: Record, more: float = 0.0) -> str:
     spread = record.spread()
     if spread is None:
         return "none"
-    median, p99, greatest = (1000 * seconds for seconds in spread)
+    median, p99, greatest = (1000 * (seconds + more) for seconds in spread)
     return f"median {median:.1f} ms, 99 % within {p99:.1f} ms, longest {greatest:.1f} ms"

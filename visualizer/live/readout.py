@@ -61,4 +61,5 @@ def _latency(statistics: Statistics) -> str:
     spread = statistics.latest.spread()
     if spread is None:
         return "–"
-    return f"{1000 * spread[0]:.0f} ms, 99 % within {1000 * spread[1]:.0f} ms"
+    median, p99 = (1000 * (seconds - statistics.head_start) for seconds in spread[:2])
+    return f"{median:.0f} ms from sound to screen, 99 % within {p99:.0f} ms"
