@@ -16,13 +16,13 @@ from screen import SIZE, wait_for, x_server
 
 from visualizer import assets
 from visualizer import preset as presets
-from visualizer.backstage import Backstage
 from visualizer.display.framing import frame_shape
 from visualizer.display.stage import Stage
 from visualizer.errors import UserError
+from visualizer.live.backstage import Backstage
+from visualizer.live.figures import Statistics
 from visualizer.neural.stream import PictureStream
 from visualizer.repertoire import Repertoire
-from visualizer.timing import Statistics
 
 PRESETS = sorted(assets.folder("presets").glob("*.toml"))
 TITLES = [tomllib.loads(path.read_text())["title"] for path in PRESETS]
@@ -179,7 +179,8 @@ def test_in_this_process(monkeypatch, tmp_path):
     import pygame
 
     from visualizer.display.window import NoDisplay, Window
-    from visualizer.live import _Live
+    from visualizer.live.engine import Engine
+    from visualizer.live.loading import Wishes
 
     monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
     own = tmp_path / "own.toml"
@@ -198,15 +199,15 @@ def test_in_this_process(monkeypatch, tmp_path):
         pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key, unicode=text, scancode=0, mod=0))
 
     with window:
-        live = _Live(window, "microphone", str(own), None, "cpu", False, time.perf_counter())
+        live = Engine(window, Wishes(preset=str(own), compute="cpu"), time.perf_counter())
 
         def user():
             def said(word):
-                wait_for(lambda: word in live._hud.message)
-                messages.append(live._hud.message)
+                wait_for(lambda: word in live.hud.message)
+                messages.append(live.hud.message)
 
             try:
-                wait_for(lambda: live._statistics.frames > 3)
+                wait_for(lambda: live.statistics.frames > 3)
                 for broken, word in (
                     ("title = 3\n", "a valid string"),
                     ("title = 'Mine'\nspeed = 1", "unknown key 'speed'"),
@@ -214,7 +215,7 @@ def test_in_this_process(monkeypatch, tmp_path):
                 ):
                     own.write_text(broken)
                     said(word)
-                    assert live._look.preset.title == "Mine"
+                    assert live.programme.look.preset.title == "Mine"
                 press(pygame.K_s, "s")
                 said("still")
                 press(pygame.K_PLUS, "+")

@@ -93,6 +93,8 @@ class Codebook:
         pieces: one array [n_windows, n_bands] for each; long ones are thinned so that each piece
         weighs alike. Raises UserError if there are fewer than 10 windows for each cluster.
         """
+        from sklearn.cluster import KMeans  # takes a second to load, and only fitting needs it
+
         rng = np.random.default_rng(seed)
         thinned = [
             p if len(p) <= windows_per_piece else p[rng.permutation(len(p))[:windows_per_piece]]
@@ -105,7 +107,6 @@ class Codebook:
             raise UserError(
                 f"only {heard:.1f} s of sound to fit on, at least {needed:.0f} s are needed; add more songs."
             )
-        from sklearn.cluster import KMeans  # takes a second to import, which only fitting needs
 
         model = KMeans(n_clusters, n_init=2, random_state=seed).fit(windows)
         codebook = cls(model.cluster_centers_, settings, songs)

@@ -10,8 +10,9 @@ from contextlib import suppress
 import numpy as np
 
 from visualizer.audio import portaudio
+from visualizer.audio.default_device import DefaultDevice
 from visualizer.audio.portaudio import Device, Kind
-from visualizer.audio.timing import Durations, StreamClock
+from visualizer.audio.timing import Durations, StreamClock, hurry
 from visualizer.errors import UserError
 
 WHAT = {"input": "microphone", "output": "loudspeaker"}
@@ -26,9 +27,10 @@ class Line:
     perf_counter seconds at which the first of them was recorded or will be heard; sr: frames per
     second. What it raises is counted in `errors` and goes no further.
 
-    A watchdog thread opens the stream; it closes one that ended, stalls, or has brought nothing but
-    digital zeros for a while (which is what a sound server offers in the place of a device that is
-    gone), and looks for the device again. The caller's own threads never wait.
+    A watchdog thread opens the stream; it closes one that ended or stalls, and looks for the device
+    again. Digital zeros for a while may be the sound of another device's absence: it looks again then,
+    too, but ever more rarely, and where a sound server tells its default, only when that changed. The
+    caller's own threads never wait.
     """
 
     POLL_S = 0.1
@@ -38,10 +40,11 @@ class Line:
     ALIVE_S = 0.1
     OPEN_S = 4.0
     FAREWELL_S = 0.5
-    # Digital silence: how often to look for a better device, at first and once it lasts.
+    # Digital silence: when to look for a better device, first and at the rarest.
     NOTHING_S = 1.5
-    STILL_NOTHING_S = 10.0
-    LASTING_S = 30.0
+    STILL_NOTHING_S = 60.0
+    # How often to ask the sound server for its default.
+    ASK_S = 1.0
     # A sane distance between the callback and its samples' moment; what is not sane is not believed.
     MAX_LATENCY_S = 2.0
 
@@ -51,14 +54,15 @@ class Line:
         wanted: str | int | None,
         sr: float,
         block_length: int,
-        latency: float | str,
+        latency: float,
         handle: Callable[[np.ndarray, float, float], None],
         prepare: Callable[[float], None] = lambda sr: None,
         release: Callable[[], None] = lambda: None,
     ):
         """wanted: the device, as `find_device` takes it; sr: the rate to ask for first; block_length:
-        frames at that rate; prepare(sr), release(): called in the watchdog's thread before a stream
-        starts, with the rate that it got, and after it ended.
+        frames at that rate, 0 for what suits the device; latency: seconds to ask for; prepare(sr),
+        release(): called in the watchdog's thread before a stream starts, with the rate that it got, and
+        after it ended.
         """
         self.kind = kind
         self.status = f"looking for a {WHAT[kind]}"
@@ -79,7 +83,11 @@ class Line:
         self._clock = StreamClock(sr)
         self._rate = float(sr)
         self._opened = self._first = self._last = 0.0
-        self._silent_since: float | None = None
+        self._patience = self.NOTHING_S
+        self._device: Device | None = None
+        self._default = DefaultDevice(kind)
+        self._default_name: str | None = None
+        self._asked = -np.inf
         self._looked = self._was_open = self._inside = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"sound {kind}", daemon=True)
@@ -101,7 +109,9 @@ class Line:
         self._inside = True
         try:
             self._last = begun
-            self._first = self._first or begun
+            if not self._first:
+                self._first = begun
+                hurry()
             if status and (status.input_overflow or status.output_underflow):
                 self.xruns += 1
             begin = self._clock.begin(n_frames, self._measure(begun, n_frames, times))
@@ -112,7 +122,7 @@ class Line:
                 samples[:] = 0
         finally:
             self._inside = False
-            self.durations.add((time.perf_counter() - begun) * self._rate / max(n_frames, 1))
+            self.durations.add(time.perf_counter() - begun, n_frames / self._rate)
 
     def _callback_of_one_stream(self) -> Callable:
         """`callback`, but silent once another stream has taken over from a lost one."""
@@ -131,7 +141,8 @@ class Line:
         if self.kind == "input":
             latency = times.currentTime - times.inputBufferAdcTime
             known = times.inputBufferAdcTime > 0 and 0 <= latency < self.MAX_LATENCY_S
-            return now - (latency if known else max(self._stream_latency, n_frames / self._rate))
+            # Whatever a driver says, the first of the frames came before the last.
+            return now - max(latency if known else self._stream_latency, n_frames / self._rate)
         latency = times.outputBufferDacTime - times.currentTime
         known = times.outputBufferDacTime > 0 and 0 <= latency < self.MAX_LATENCY_S
         return now + (latency if known else self._stream_latency)
@@ -153,7 +164,7 @@ class Line:
                 elif self._has_ended(now):
                     self.status = self._gone()
                     self._shut()
-                elif self._has_nothing(now):
+                elif self._has_nothing(now, self._follow_default(now)):
                     self._shut()
                     self._open()
             except UserError as error:
@@ -177,20 +188,38 @@ class Line:
         patience = self.STALL_S if self._first else self.FIRST_BLOCK_S
         return now - max(self._last, self._opened) > patience
 
-    def _has_nothing(self, now: float) -> bool:
-        """Whether it is time to look for a device that brings more than digital zeros."""
+    def _follow_default(self, now: float) -> bool:
+        """Learn the name of the sound server's default; whether another one is it since the last time."""
+        if now - self._asked < self.ASK_S or self._closing.is_set():
+            return False
+        self._asked = now
+        former, self._default_name = self._default_name, self._default.name(self._device)
+        if self._default_name in (former, None):
+            return False
+        self._name(self._default_name)
+        return former is not None
+
+    def _has_nothing(self, now: float, changed: bool) -> bool:
+        """Whether to look for a device that brings more than digital zeros. changed: the default has."""
         if self.kind == "output" or not self._first:
             return False
         if now - self.meaningful < self.NOTHING_S:
-            self._silent_since = None
+            self._patience = self.NOTHING_S
             self.status = f"{DOING[self.kind]} {self.device_name}"
             return False
-        self._silent_since = self._silent_since or now
-        lasting = now - self._silent_since > self.LASTING_S
-        if now - self._first < (self.STILL_NOTHING_S if lasting else self.NOTHING_S):
+        if now - self._first < self.NOTHING_S:
             return False
         self.status = f"{self.device_name} brings only silence; it may be muted or not permitted"
+        if self._default_name is not None:
+            return changed
+        if now - self._first < self._patience:
+            return False
+        self._patience = min(4 * self._patience, self.STILL_NOTHING_S)
         return True
+
+    def _name(self, name: str) -> None:
+        self.device_name = name
+        self.status = f"{DOING[self.kind]} {name}"
 
     def _open(self) -> None:
         """Raises UserError, a sentence for the status."""
@@ -212,15 +241,15 @@ class Line:
             self._opened = time.perf_counter()
             self._prepare(self._rate)
             portaudio.errand(stream.start, self.OPEN_S)
-        self.device_name = device.name
+        self._device, self._asked = device, self._opened
+        self._default_name = self._default.name(device)
         self._was_open = self.ok = True
-        if self._silent_since is None:
-            self.status = f"{DOING[self.kind]} {device.name}"
+        self._name(self._default_name or device.name)
 
     def _device_wanted(self) -> str | int | None:
         """An index is only good until devices come and go; from then on the device's name is."""
         by_index = isinstance(self._wanted, int) or (self._wanted or "").isdecimal()
-        return self.device_name if by_index and self._was_open else self._wanted
+        return self._device.name if by_index and self._device else self._wanted
 
     def _connect(self, sd, device: Device):
         """An opened stream: at the rate asked for, or else the device's own."""

@@ -18,6 +18,9 @@ __all__ = ["Microphone", "find_device", "list_devices", "require_portaudio"]
 # A sound card's samples stay within ±1. What is wildly beyond is a fault, and would deafen the
 # analysis to all that follows by its loudness.
 LIMIT = 4.0
+# Less is lost on cards without a sound server whenever Python is busy for as long. The device chooses
+# its blocks: where PortAudio had to make them of a hop's length, they would come later by up to one.
+LATENCY_S = 0.02
 
 
 class Microphone:
@@ -36,9 +39,7 @@ class Microphone:
         self._heard = 0  # samples given to the listener
         self._resampler: Resampler | None = None
         self._level = -120.0
-        self._line = Line(
-            "input", device, self._sr, codebook.settings.hop_length, "low", self._hear, self._prepare
-        )
+        self._line = Line("input", device, self._sr, 0, LATENCY_S, self._hear, self._prepare)
 
     @property
     def status(self) -> str:

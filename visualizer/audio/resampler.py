@@ -6,7 +6,6 @@ import math
 from fractions import Fraction
 
 import numpy as np
-import scipy.signal
 
 
 class Resampler:
@@ -19,6 +18,8 @@ class Resampler:
 
     def __init__(self, source: float, target: float, n_channels: int = 1):
         """source, target: frames per second."""
+        import scipy.signal  # takes half a second to load, and most devices need no resampling
+
         ratio = Fraction(round(target), round(source))
         self._up, self._down = ratio.numerator, ratio.denominator
         self.ratio = float(ratio)

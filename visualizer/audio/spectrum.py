@@ -122,6 +122,7 @@ class Spectrum:
 
     def __post_init__(self) -> None:
         s = self.settings
+        # Periodic, as a spectrum wants it. Not scipy.signal's, which takes half a second to load.
         self._hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(s.n_fft) / s.n_fft)
         self._weights = band_weights(s)
         # A full-scale sine then has 0 dB in its band: |X|² peaks at (Σw/2)², spread by the window.

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
+from contextlib import suppress
 
 import numpy as np
+
+
+def hurry() -> None:
+    """Give the calling thread real-time priority, as audio threads have, where the system allows it."""
+    # AttributeError: not on Linux.
+    with suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(5))
 
 
 class StreamClock:
@@ -14,8 +23,10 @@ class StreamClock:
     """
 
     BANDWIDTH_HZ = 0.5
-    # Further off than this, samples were lost, and the loop starts afresh.
+    # Further off than this for so long, samples were lost, and the loop starts afresh. Before that it
+    # is a driver's wrong word, of which some say one a second.
     LOST_S = 0.03
+    LASTING_S = 0.08
 
     def __init__(self, sr: float):
         """sr: the stream's nominal frames per second."""
@@ -23,6 +34,7 @@ class StreamClock:
         self._next: float | None = None
         self._drift = 1.0
         self._blocks = 0
+        self._off = 0.0  # seconds for which it has been further off than believed
 
     def begin(self, n_frames: int, measured: float) -> float:
         """The time of the first of a block's frames, in seconds of any clock.
@@ -31,8 +43,11 @@ class StreamClock:
         """
         seconds = n_frames / self._sr
         error = 0.0 if self._next is None else measured - self._next
-        if self._next is None or abs(error) > self.LOST_S:
-            self._next, self._drift, self._blocks = measured, 1.0, 0
+        self._off = self._off + seconds if abs(error) > self.LOST_S else 0.0
+        if self._next is None or self._off > self.LASTING_S:
+            self._next, self._drift, self._blocks, self._off = measured, 1.0, 0, 0.0
+            error = 0.0
+        elif self._off:
             error = 0.0
         self._blocks += 1
         omega = 2 * math.pi * self.BANDWIDTH_HZ * seconds
@@ -46,19 +61,29 @@ class StreamClock:
 
 
 class Durations:
-    """The latest durations of a callback, in a record that does not grow."""
+    """How long a callback took, of late, in a record that does not grow.
+
+    Devices cut sound into blocks of any length, so each share is of 10 ms of sound, or of a longer block.
+    """
+
+    SPAN_S = 0.01
 
     def __init__(self, size: int = 4096):
         self._shares = np.zeros(size)
         self._count = 0
+        self._took = self._sound = 0.0
 
-    def add(self, share: float) -> None:
-        """Note one duration, as a share of its block's."""
-        self._shares[self._count % len(self._shares)] = share
-        self._count += 1
+    def add(self, took: float, sound: float) -> None:
+        """Note a callback that took so many seconds for so many seconds of sound."""
+        self._took += took
+        self._sound += sound
+        if self._sound >= self.SPAN_S:
+            self._shares[self._count % len(self._shares)] = self._took / self._sound
+            self._count += 1
+            self._took = self._sound = 0.0
 
     def summary(self) -> tuple[float, float]:
-        """(median, 99th percentile); zeros before the first."""
+        """(median, 99th percentile) of the shares of real time; zeros before the first."""
         noted = self._shares[: self._count]
         if not len(noted):
             return 0.0, 0.0

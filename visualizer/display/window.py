@@ -17,6 +17,9 @@ os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")
 os.environ.setdefault("SDL_VIDEO_X11_WMCLASS", "visualizer")
 os.environ.setdefault("SDL_VIDEO_WAYLAND_WMCLASS", "visualizer")
 
+# Where the processor draws, it should leave a core to whatever paints.
+os.environ.setdefault("LP_NUM_THREADS", str(max(1, min(4, (os.cpu_count() or 1) - 1))))
+
 # SDL's drivers that show nothing to anybody.
 BLIND_DRIVERS = ("offscreen", "dummy", "evdev")
 SMALLEST = (160, 120)

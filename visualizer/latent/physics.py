@@ -153,6 +153,10 @@ class Pose:
         self._gauge.asked = max(self._gauge.asked, time)
         return self._code(time - self.delay)
 
+    def heard(self, time: float) -> float:
+        """The time of the newest event that has a part in `code(time)`; -inf before the first."""
+        return max((e.time for e in self._path.ahead if e.time <= time - self.delay), default=self.time)
+
     def _code(self, time: float) -> np.ndarray:
         code = self._path.code(time)
         if self._fade:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from visualizer.neural.inference import Painter
+from visualizer.neural.generator import Generator
+from visualizer.neural.inference import make_painter
+from visualizer.neural.stream import Painting
 
 OUT_OF_MEMORY = torch.cuda.OutOfMemoryError
 # What torch raises when the driver or the card is gone; before 2.8 it had no name of its own.
@@ -17,18 +19,13 @@ LOST: type[RuntimeError] = getattr(torch, "AcceleratorError", RuntimeError)
 class SteadfastPainter:
     """Paints with one painter until memory or the device fails it, from then on with another."""
 
-    def __init__(self, first: Painter, other: Callable[[], Painter], tell: Callable[[str], None]):
+    def __init__(self, first: Painting, other: Callable[[], Painting], tell: Callable[[str], None]):
         """other: makes the painter to go on with. tell: gets one sentence when that happens."""
         self._painter = first
-        self._other: Callable[[], Painter] | None = other
+        self._other: Callable[[], Painting] | None = other
         self._tell = tell
 
-    @property
-    def name(self) -> str:
-        """That of the painter in use."""
-        return self._painter.name
-
-    def __call__(self, codes: np.ndarray) -> np.ndarray:
+    def __call__(self, codes: np.ndarray) -> np.ndarray | torch.Tensor:
         """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB."""
         try:
             return self._painter(codes)
@@ -36,6 +33,27 @@ class SteadfastPainter:
             if self._other is None:
                 raise
             reason = "ran out of memory" if isinstance(error, OUT_OF_MEMORY) else "went away"
+            self._tell(f"the graphics card {reason}; the processor goes on.")
             self._painter, self._other = self._other(), None
-            self._tell(f"the graphics card {reason}; going on with {self._painter.name}.")
             return self._painter(codes)
+
+
+def show_painter(generator: Generator, device: torch.device, tell: Callable[[str], None]) -> Painting:
+    """The painter for a window. On a card, pictures stay there until they are drawn.
+
+    tell: gets one sentence if the card fails and the processor goes on.
+    """
+    if device.type != "cuda":
+        return make_painter(generator, device)
+    from visualizer.neural.cuda_painter import CudaPainter
+
+    def on_processor() -> Painting:
+        return make_painter(generator, torch.device("cpu"))
+
+    try:
+        card = CudaPainter(generator, device)
+    except (OUT_OF_MEMORY, LOST):
+        tell("the graphics card has no memory left; the processor paints.")
+        return on_processor()
+    # The card's own buffers are overwritten by the next picture, while this one is still shown.
+    return SteadfastPainter(lambda codes: card.on_device(codes).clone(), on_processor, tell)

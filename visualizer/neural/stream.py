@@ -20,9 +20,11 @@ import torch
 
 # The furthest that a picture is painted ahead of its beginning.
 LONGEST_S = 0.1
+# A picture is to be ready so long before it is needed.
+SPARE_S = 0.0015
 
-Painting = Callable[[np.ndarray], np.ndarray]
-"""Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8."""
+Painting = Callable[[np.ndarray], np.ndarray | torch.Tensor]
+"""Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8, a tensor where they are on a card."""
 
 
 class Pose(Protocol):
@@ -51,6 +53,10 @@ class PictureStream:
 
     The render thread calls `tick` after every swap, `wait` before it composes the next frame, and `at`
     for the picture. An error in painting comes out of `at`.
+
+    Where a picture takes less than a frame's time, each is begun as late as it can be to be ready when
+    the frame is composed, so that it knows of the newest sound. Where it takes longer, one is begun
+    after the other, each for a later frame, and the frames between them are blends.
     """
 
     def __init__(self, painter: Painting, pose: Callable[[], Pose]):
@@ -61,9 +67,11 @@ class PictureStream:
         self._stopped = False
         self._error: BaseException | None = None
         self._pair: tuple[Picture | None, Picture | None] = (None, None)
-        self._took: deque[float] = deque(maxlen=10)
+        self._took: deque[float] = deque(maxlen=20)
         self._expected = 0.02  # seconds for the next picture
-        self._ready = -math.inf
+        self._target = -math.inf  # the time of the picture that is being painted, or was last
+        self._ready = -math.inf  # when it will be there; -inf while nothing is painted
+        self._begun_for = -math.inf  # the swap of the tick by which it was begun
         self._thread = threading.Thread(target=self._work, name="painter", daemon=True)
 
     def tick(self, swap: float, period: float, lead: float) -> None:
@@ -76,9 +84,13 @@ class PictureStream:
             self._changed.notify_all()
 
     def wait(self, until: float) -> None:
-        """Sleep until the picture asked for is there, or not at all if it can't be by a time."""
+        """Sleep until the picture for the next swap is there, or not at all if it can't be by a time."""
         with self._changed:
-            while self._error is None and (self._tick is not None or self._ready > -math.inf):
+            swap, period, _ = self._tick
+            while self._error is None and not self._stopped:
+                newest = self._pair[1]
+                if newest is not None and newest.time > swap - period / 2:
+                    return
                 left = until - time.perf_counter()
                 if left <= 0 or self._ready > until:
                     return
@@ -104,32 +116,50 @@ class PictureStream:
 
     def _work(self) -> None:
         try:
-            while True:
-                with self._changed:
-                    while self._tick is None and not self._stopped:
-                        self._changed.wait()
-                    if self._stopped:
-                        return
-                    swap, period, lead = self._tick
-                    self._tick = None
-                    begun = time.perf_counter()
-                    self._ready = begun + self._expected
-                    self._changed.notify_all()
-                self._paint(begun, self._target(swap, period, lead))
+            while (target := self._turn()) is not None:
+                self._paint(target)
         except BaseException as error:
             with self._changed:
                 self._error = error
                 self._changed.notify_all()
 
-    def _target(self, swap: float, period: float, lead: float) -> float:
-        """The last swap that shows the picture begun now before the next one can take over."""
-        first = max(0, math.ceil((self._ready + lead - swap) / period))
-        lasts = max(1, math.ceil(self._expected / period))
-        target = swap + (first + lasts - 1) * period
-        # After a longer guess the next may be shorter, but time goes on.
-        return target if self.newest is None else max(target, self.newest.time)
+    def _turn(self) -> float | None:
+        """Sleep until it is time to paint; the time that the picture is for. None when all is over."""
+        with self._changed:
+            while not self._stopped:
+                now = time.perf_counter()
+                plan = self._plan(now)
+                if plan is not None and plan[0] <= now:
+                    self._target, self._ready = plan[1], now + self._expected
+                    self._begun_for = self._tick[0]
+                    self._changed.notify_all()
+                    return self._target
+                self._changed.wait(None if plan is None else plan[0] - now)
+        return None
 
-    def _paint(self, begun: float, target: float) -> None:
+    def _plan(self, now: float) -> tuple[float, float] | None:
+        """(when to begin the next picture, the time that it is for); None: not before the next tick."""
+        if self._tick is None:
+            return None
+        swap, period, lead = self._tick
+        first = max(0, math.ceil((now + self._expected + lead - swap) / period))
+        if self._expected + SPARE_S > period:
+            if swap <= self._begun_for:
+                return None
+            # The last swap that shows this picture before the next one can take over.
+            target = swap + (first + math.ceil(self._expected / period) - 1) * period
+            # After a longer guess the next may be shorter, but time goes on.
+            return now, max(target, self._target)
+        if swap + first * period < self._target + period / 2:
+            first += 1
+        # Not for more than one swap after the one that was asked for: there may be none.
+        if first > 1:
+            return None
+        target = swap + first * period
+        return target - lead - self._expected - SPARE_S, target
+
+    def _paint(self, target: float) -> None:
+        begun = time.perf_counter()
         pose = self._pose()
         pixels = torch.as_tensor(self._painter(pose.code(target)[None])[0])
         took = time.perf_counter() - begun
@@ -137,7 +167,7 @@ class PictureStream:
         with self._changed:
             self._took.append(took)
             # All but the slowest: too short a guess shows as a halt, too long a one as a guess at the future.
-            self._expected = min(LONGEST_S, sorted(self._took)[-2:][0])
+            self._expected = min(LONGEST_S, sorted(self._took)[-5:][0])
             self._pair = self._pair[1], picture
             self._ready = -math.inf
             self._changed.notify_all()

@@ -6,18 +6,16 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from visualizer.audio.codebook import Codebook
-from visualizer.audio.demo_tune import demo_tune
 from visualizer.audio.microphone import Microphone
-from visualizer.audio.player import Player
 from visualizer.audio.portaudio import find_device
-from visualizer.audio.song import Recording, Song
-from visualizer.backstage import Backstage
 from visualizer.latent.ring import Ring
+from visualizer.live.backstage import Backstage
 
 if TYPE_CHECKING:
     from visualizer.audio.ears import Ears
+    from visualizer.audio.song import Recording, Song
 
-Source = Literal["microphone", "demo"] | Song | Recording
+    Source = Literal["microphone", "demo"] | Song | Recording
 
 # Trouble that is over sooner is not worth a word.
 PATIENCE_S = 1.0
@@ -38,6 +36,7 @@ class Hearing:
         self._source, self._device, self._ring, self._backstage = source, device, ring, backstage
         self._demo = False
         self._status, self._since, self._told = "", time.perf_counter(), False
+        self._name = ""
 
     def begin(self, codebook: Codebook) -> None:
         """Hear, by a codebook, from now on."""
@@ -49,7 +48,7 @@ class Hearing:
 
         A song would have to begin again, and goes on by the codebook that it began with.
         """
-        if codebook is not self.by and self._source == "microphone" and not self._demo:
+        if codebook is not self.by and self.listens:
             self.begin(codebook)
 
     def toggle_demo(self) -> bool:
@@ -68,19 +67,31 @@ class Hearing:
         return True
 
     def news(self) -> tuple[str, bool] | None:
-        """(a sentence for people, whether it is a warning) when sound failed or came back; mostly None."""
+        """(a sentence for people, whether it is a warning), mostly None.
+
+        When sound failed or came back, and when another device took over.
+        """
         sound, now = self.sound, time.perf_counter()
         if sound is None:
             return None
         if sound.status != self._status:
             self._status, self._since = sound.status, now
-        if sound.ok and self._told:
-            self._told = False
-            return sound.status, False
+        if sound.ok:
+            other = self._name not in ("", sound.device_name)
+            self._name = sound.device_name
+            if other or self._told:
+                self._told = False
+                return sound.status, False
         if not sound.ok and not self._told and now - self._since > PATIENCE_S:
             self._told = True
-            return sound.status, True
+            way_out = ". D plays the demo tune" if self.listens else ""
+            return sound.status + way_out, True
         return None
+
+    @property
+    def listens(self) -> bool:
+        """Whether a microphone is heard, and not a song."""
+        return self._source == "microphone" and not self._demo
 
     def close(self) -> None:
         """Hear nothing any more."""
@@ -90,10 +101,16 @@ class Hearing:
 
     def _open(self, source: Source) -> None:
         self.close()
+        self._name = ""
         device = self._device if source is self._source else None
         if source == "microphone":
             sound: Ears = Microphone(self.by, self._ring, device)
         else:
+            # Only songs need what reads and plays them, and these take a while to load.
+            from visualizer.audio.demo_tune import demo_tune
+            from visualizer.audio.player import Player
+            from visualizer.audio.song import Recording
+
             song = Recording("the demo tune", demo_tune()) if source == "demo" else source
             sound = Player(song, self.by, self._ring, device)
         if not self._backstage.stopped:

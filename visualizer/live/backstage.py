@@ -10,10 +10,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from visualizer.errors import UserError
 
 Job = Callable[[], None]
+T = TypeVar("T")
 
 
 class Backstage:
@@ -36,6 +38,10 @@ class Backstage:
         """Have something done on the render thread."""
         self._news.put(news)
 
+    def warn(self, sentence: str) -> None:
+        """Have the audience of `trouble` told something, from any thread."""
+        self.tell(lambda: self._trouble(UserError(sentence)))
+
     def deliver(self) -> None:
         """Do what the jobs wanted done on the render thread; raises what a job failed with."""
         while True:
@@ -55,11 +61,12 @@ class Backstage:
                 job = self._jobs.get(timeout=max(0.0, rested - time.perf_counter()) if self._idle else 0.1)
             except queue.Empty:
                 if self._idle is not None and time.perf_counter() >= rested:
-                    rested = time.perf_counter() + self._attempt(lambda: next(self._idle), 0.5)
+                    rested = time.perf_counter() + self.attempt(lambda: next(self._idle), 0.5)
             else:
-                self._attempt(job, None)
+                self.attempt(job)
 
-    def _attempt(self, job, otherwise):
+    def attempt(self, job: Callable[[], T], otherwise: T | None = None) -> T | None:
+        """Do a job here and now, backstage, and tell what it fails with; then it gives `otherwise`."""
         try:
             return job()
         except UserError as error:

@@ -1,0 +1,257 @@
+"""The engine: the main thread's loop, which composes a frame, draws it and swaps it, again and again."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from collections import deque
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visualizer.display.window import Window
+from visualizer.errors import UserError
+from visualizer.live.backstage import Backstage
+from visualizer.live.figures import Statistics
+from visualizer.live.guide import Guide
+from visualizer.live.hands import Hands
+from visualizer.live.loading import Parts, Wishes, load
+
+if TYPE_CHECKING:
+    from visualizer.live.hearing import Source
+    from visualizer.neural.stream import Picture
+
+# Python hands over between its threads this often, so that the audio callback never waits for long.
+SWITCH_INTERVAL_S = 0.00003
+# A window that is being dragged to a size gets new frames of its shape when it rests.
+RESIZE_S = 0.2
+# How long it sleeps between looking for events.
+LOADING_S = 0.04
+MINIMISED_S = 0.1
+READOUT_S = 0.25
+FLASHING = "The flash limiter is off: this may harm people with photosensitive epilepsy."
+
+
+def run_live(
+    source: Source = "microphone",
+    preset: str | None = None,
+    device: str | int | None = None,
+    compute: str = "auto",
+    fullscreen: bool = False,
+    monitor: int | None = None,
+    size: tuple[int, int] = (1280, 720),
+    allow_flashing: bool = False,
+    seconds: float | None = None,
+    statistics: Statistics | None = None,
+) -> Statistics:
+    """Open the window and play until somebody quits; returns what was measured.
+
+    source: "microphone", or a song to play and follow; "demo" is the built-in tune. preset: a name or a
+    file; None begins with the first. device: the sound device's name or number. compute: where the network
+    runs, "auto", "cpu" or "cuda". monitor: the number of a display. size: of the window in pixels.
+    allow_flashing: switch the flash limiter off. seconds: stop after so long. statistics: to write to.
+
+    Raises NoDisplay if no window can be opened, and UserError for anything else that was asked for and isn't
+    there.
+    """
+    begun = time.perf_counter()
+    # Threads of torch that wait for each other without sleeping would take the callback's time.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    wishes = Wishes(source, preset, device, compute, allow_flashing)
+    try:
+        with Window("visualizer", size, fullscreen, monitor) as window:
+            return Engine(window, wishes, begun, statistics).run(seconds)
+    finally:
+        sys.setswitchinterval(interval)
+        gc.unfreeze()
+
+
+class Engine:
+    """The main thread's side: it waits for nothing but the next frame's time."""
+
+    def __init__(self, window: Window, wishes: Wishes, begun: float, statistics: Statistics | None = None):
+        """begun: when the user started it, seconds of time.perf_counter."""
+        from visualizer.display.hud import Hud
+        from visualizer.display.upscale import Upscaler
+
+        self.hud: Hud = Hud()
+        self.statistics = statistics or Statistics()
+        self._window, self._wishes, self._begun = window, wishes, begun
+        self._upscaler: Upscaler = Upscaler()
+        self._backstage = Backstage(self._trouble)
+        self._hands = Hands(window, self.hud)
+        self._guide = Guide()
+        self._parts: Parts | None = None
+        self.programme = None
+        self._open = ExitStack()
+        self._resized = self._read_out = begun
+        self._shape = window.size
+        self._shown: Picture | None = None
+        self._lead = 0.008
+        self._took: deque[float] = deque([self._lead], maxlen=20)
+        self._ending = False
+
+    # --- the loop ---------------------------------------------------------------------------------
+
+    def run(self, seconds: float | None) -> Statistics:
+        """Play until somebody quits, or for so many seconds."""
+        self.hud.announce("visualizer", "H lists the keys")
+        end = None if seconds is None else self._begun + seconds
+        with self._open, self._backstage:
+            self._backstage.do(self._load)
+            last = time.perf_counter()
+            while not self._window.closed and (end is None or last < end):
+                last = self._frame(last)
+            wish = time.perf_counter()
+        self.statistics.shut_down = time.perf_counter() - wish
+        return self.statistics
+
+    def _frame(self, last: float) -> float:
+        """Show one frame; last: when the last one was shown. Returns when this one was."""
+        window, period = self._window, self._window.period
+        # While loading, the processor has better things to do than to draw.
+        self._hands.take(window.events(wait=LOADING_S if self._parts is None else 0.0))
+        self._backstage.deliver()
+        if window.minimised:
+            self._hands.take(window.events(wait=MINIMISED_S))
+            return time.perf_counter()
+        self._follow_size(last)
+        due = window.due()
+        parts = self._parts
+        if parts is not None:
+            parts.stream.tick(due, period, self._lead)
+            parts.stream.wait(due - self._lead)
+        begun = time.perf_counter()
+        dt = begun - last if parts is None else min(0.25, max(1e-3, due - last))
+        drawn = self._draw(parts, due, dt) if parts is not None else None
+        if drawn is None:
+            self._upscaler.clear(*window.size)
+        if self._hands.still_wanted and drawn is not None:
+            self._save_still()
+        self.hud.draw(*window.size, dt)
+        window.finish()
+        took = time.perf_counter() - begun
+        self._took.append(took)
+        self._lead = 0.001 + sorted(self._took)[-3:][0]
+        now = window.swap()
+        if drawn is not None:
+            self._count(parts, drawn, now, last, took)
+        return now
+
+    def _draw(self, parts: Parts, due: float, dt: float) -> Picture | None:
+        """Draw the picture for a time; the newest that has a part in it, None if there is none yet."""
+        newest = parts.stream.newest
+        picture = parts.stream.at(due)
+        if newest is None:
+            return None
+        pose = parts.physics.pose
+        frame = parts.stage(picture, float(pose.loudness), float(pose.onset), dt)
+        self._upscaler.upload(frame)
+        self._upscaler.draw(*self._window.size)
+        self._follow_sound(parts, due)
+        return newest
+
+    def _count(self, parts: Parts, picture: Picture, now: float, last: float, took: float) -> None:
+        statistics = self.statistics
+        if self._shown is None:
+            statistics.first_picture = now - self._begun
+            self._backstage.while_idle(self.programme.idle_work())
+        else:
+            statistics.swapped(now - last)
+        statistics.refresh = self._window.period
+        statistics.composing.add(took)
+        statistics.dropped = parts.ring.dropped
+        if picture is not self._shown:
+            statistics.paintings.add(picture.took)
+            statistics.showed(now, picture.pose.heard(picture.time), parts.first.codebook.settings)
+            self._shown = picture
+
+    # --- beginning and end ------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        """Backstage."""
+        parts = load(self._wishes, self._window.aspect, self._backstage)
+        self._backstage.tell(lambda: self._begin(parts))
+
+    def _begin(self, parts: Parts) -> None:
+        """Everything is there."""
+        from visualizer.live.programme import Programme
+
+        self._parts = parts
+        self._open.enter_context(parts.physics)
+        self._open.enter_context(parts.stream)
+        self._open.callback(self._close_hearing)
+        parts.hearing.begin(parts.first.codebook)
+        self.programme = Programme(parts, self.hud, self._backstage, self._window.set_title)
+        self._hands.begin(parts, self.programme)
+        if self._wishes.allow_flashing:
+            self.hud.say(FLASHING, warning=True)
+
+    def _close_hearing(self) -> None:
+        sound = self._parts.hearing.sound
+        if sound is not None:
+            self.statistics.callback_share = sound.callback_share()
+        self._parts.hearing.close()
+
+    def _trouble(self, error: UserError) -> None:
+        """Backstage couldn't do something: fatal before the first picture, a message after it."""
+        if self._parts is None:
+            raise error
+        self.hud.say(str(error), warning=True)
+
+    # --- what goes on around the picture ----------------------------------------------------------
+
+    def _follow_size(self, now: float) -> None:
+        """Compose for the window's shape, when it has rested."""
+        if self._window.size != self._shape:
+            self._shape, self._resized = self._window.size, now
+        if self._parts is None or now - self._resized < RESIZE_S:
+            return
+        if self._parts.stage.aspect != self._window.aspect:
+            self._parts.stage.reshape(self._window.aspect)
+        if self._window.software and self._upscaler.chosen_for != self._shape:
+            self._upscaler.choose(*self._shape)
+
+    def _follow_sound(self, parts: Parts, now: float) -> None:
+        word = parts.hearing.news() or self._guide.word(parts.hearing, now)
+        if word is not None:
+            self.hud.say(*word)
+        if parts.hearing.follow() and not self._ending:
+            self._ending = True
+            parts.stage.blackout.wanted = True
+        if self._ending and parts.stage.blackout.level >= 1:
+            self._window.closed = True
+        sound = parts.hearing.sound
+        if sound is not None:
+            self.hud.level = sound.level
+        if self.hud.shows("info") and now - self._read_out >= READOUT_S:
+            from visualizer.live import readout
+
+            self._read_out = now
+            self.hud.info = readout.rows(
+                self.programme.look.preset,
+                self.statistics,
+                parts,
+                parts.physics.pose,
+                sound,
+                self._window,
+                self._upscaler,
+                not self._wishes.allow_flashing,
+            )
+
+    def _save_still(self) -> None:
+        from visualizer.display.graphics import read_screen
+        from visualizer.display.stills import save_still
+
+        self._hands.still_wanted = False
+        pixels = read_screen(*self._window.size).copy()
+
+        def save() -> None:
+            path = save_still(pixels, Path())
+            self._backstage.tell(lambda: self.hud.say(f"saved {path.name}"))
+
+        self._backstage.do(save)

@@ -1,0 +1,92 @@
+"""Loading: everything that the first picture needs, made backstage.
+
+Heavy modules are imported here and not above, so that the window is there at once.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from visualizer.display.stage import Stage
+    from visualizer.latent.physics import Physics
+    from visualizer.latent.ring import Ring
+    from visualizer.live.backstage import Backstage
+    from visualizer.live.hearing import Hearing, Source
+    from visualizer.neural.stream import Painting, PictureStream
+    from visualizer.repertoire import Look, Repertoire
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for; see `run_live`."""
+
+    source: Source = "microphone"
+    preset: str | None = None
+    device: str | int | None = None
+    compute: str = "auto"
+    allow_flashing: bool = False
+
+
+@dataclass
+class Parts:
+    """The engine's parts, ready but not started. first: the look to begin with."""
+
+    repertoire: Repertoire
+    painter: Painting
+    physics: Physics
+    ring: Ring
+    hearing: Hearing
+    stage: Stage
+    stream: PictureStream
+    first: Look
+
+
+def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
+    """Make the parts. aspect: width / height of the window. Raises UserError for what isn't there."""
+    # What the sound needs and what the pictures need are different libraries: each finds its files
+    # while the other one computes.
+    sound = threading.Thread(target=_import_sound, name="imports", daemon=True)
+    sound.start()
+    import torch
+
+    from visualizer import assets
+    from visualizer.display.flash import FlashLimiter
+    from visualizer.display.stage import Stage
+    from visualizer.latent.physics import Physics
+    from visualizer.latent.ring import Ring
+    from visualizer.live.hearing import Hearing
+    from visualizer.neural.generator import Generator
+    from visualizer.neural.inference import choose_device
+    from visualizer.neural.steadfast import show_painter
+    from visualizer.neural.stream import PictureStream
+    from visualizer.repertoire import Repertoire
+
+    # One core is for composing, drawing and hearing.
+    torch.set_num_threads(max(1, min(8, (os.cpu_count() or 1) - 1)))
+    repertoire = Repertoire(wishes.preset)
+    look = repertoire.load(repertoire.start)
+    device = choose_device(wishes.compute)
+    generator = Generator.load(assets.model("generator.safetensors"))
+    painter = show_painter(generator, device, backstage.warn)
+    painter(look.targets[:1].astype(np.float32))  # the first one takes long
+    ring = Ring()
+    physics = Physics(ring, look.motion())
+    stage = Stage(aspect, FlashLimiter(not wishes.allow_flashing))
+    stage.play(look.preset, stage.effects(look.preset), 0)
+    stage.blackout.level = 1.0
+    stream = PictureStream(painter, lambda: physics.pose)
+    hearing = Hearing(wishes.source, wishes.device, ring, backstage)
+    # What is there now stays; the collector need not go through it again during the show.
+    gc.freeze()
+    return Parts(repertoire, painter, physics, ring, hearing, stage, stream, look)
+
+
+def _import_sound() -> None:
+    import visualizer.live.hearing  # noqa: F401

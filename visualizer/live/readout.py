@@ -1,0 +1,65 @@
+"""The readout: what the info panel says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from visualizer.display.upscale import Upscaler
+from visualizer.display.window import Window
+from visualizer.live.figures import Statistics
+
+if TYPE_CHECKING:
+    from visualizer.audio.ears import Ears
+    from visualizer.latent.physics import Pose
+    from visualizer.live.loading import Parts
+    from visualizer.preset import Preset
+
+Row = tuple[str, str]
+
+
+def rows(
+    preset: Preset,
+    statistics: Statistics,
+    parts: Parts,
+    pose: Pose,
+    sound: Ears | None,
+    window: Window,
+    upscaler: Upscaler,
+    limited: bool,
+) -> list[Row]:
+    """(name, value) of everything worth a look during a show. limited: whether flashes are."""
+    held = parts.stage.limiter.held
+    flashes = f"limiter {f'holds {held:.0%}' if held else 'lets all pass'}" if limited else "NOT LIMITED"
+    how = "splines" if upscaler.sharp else "bilinear"
+    return [
+        ("preset", preset.title),
+        ("frames", f"{statistics.fps:.1f} a second, {statistics.late} late"),
+        ("painting", f"{_milliseconds(statistics.paintings.last)} a picture"),
+        ("composing", f"{_milliseconds(statistics.composing.last)}, {how} on {window.renderer[:24]}"),
+        ("latency", _latency(statistics)),
+        ("cluster", "silence" if pose.cluster < 0 else f"{pose.cluster}"),
+        ("flashes", flashes),
+        *(_sound(sound) if sound is not None else []),
+        ("dropped", f"{statistics.dropped} events"),
+    ]
+
+
+def _sound(sound: Ears) -> list[Row]:
+    median, p99 = sound.callback_share()
+    return [
+        ("sound", sound.status),
+        ("level", f"{sound.level:.0f} dB"),
+        ("callback", f"{median:.1%} of its time, 99 % within {p99:.1%}"),
+    ]
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{1000 * seconds:.1f} ms"
+
+
+def _latency(statistics: Statistics) -> str:
+    spread = statistics.latest.spread()
+    if spread is None:
+        return "–"
+    median, p99 = (1000 * (seconds - statistics.head_start) for seconds in spread[:2])
+    return f"{median:.0f} ms from sound to screen, 99 % within {p99:.0f} ms"
