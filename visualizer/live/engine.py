@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 import time
@@ -31,6 +32,7 @@ RESIZE_S = 0.2
 LOADING_S = 0.04
 MINIMISED_S = 0.1
 READOUT_S = 0.25
+log = logging.getLogger("visualizer")
 FLASHING = "The flash limiter is off: this may harm people with photosensitive epilepsy."
 
 
@@ -45,6 +47,7 @@ def run_live(
     allow_flashing: bool = False,
     seconds: float | None = None,
     statistics: Statistics | None = None,
+    generator: Path | None = None,
 ) -> Statistics:
     """Open the window and play until somebody quits; returns what was measured.
 
@@ -52,6 +55,7 @@ def run_live(
     file; None begins with the first. device: the sound device's name or number. compute: where the network
     runs, "auto", "cpu" or "cuda". monitor: the number of a display. size: of the window in pixels.
     allow_flashing: switch the flash limiter off. seconds: stop after so long. statistics: to write to.
+    generator: a file; None is the shipped one.
 
     Raises NoDisplay if no window can be opened, and UserError for anything else that was asked for and isn't
     there.
@@ -61,7 +65,7 @@ def run_live(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     interval = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    wishes = Wishes(source, preset, device, compute, allow_flashing)
+    wishes = Wishes(source, preset, device, compute, allow_flashing, generator)
     try:
         with Window("visualizer", size, fullscreen, monitor) as window:
             return Engine(window, wishes, begun, statistics).run(seconds)
@@ -201,6 +205,7 @@ class Engine:
         """Backstage couldn't do something: fatal before the first picture, a message after it."""
         if self._parts is None:
             raise error
+        log.warning(error)
         self.hud.say(str(error), warning=True)
 
     # --- what goes on around the picture ----------------------------------------------------------
@@ -219,6 +224,7 @@ class Engine:
     def _follow_sound(self, parts: Parts, now: float) -> None:
         word = parts.hearing.news() or self._guide.word(parts.hearing, now)
         if word is not None:
+            log.info(word[0])
             self.hud.say(*word)
         if parts.hearing.follow() and not self._ending:
             self._ending = True

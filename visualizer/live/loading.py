@@ -9,6 +9,7 @@ import gc
 import os
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,7 @@ class Wishes:
     device: str | int | None = None
     compute: str = "auto"
     allow_flashing: bool = False
+    generator: Path | None = None
 
 
 @dataclass
@@ -73,7 +75,7 @@ def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     repertoire = Repertoire(wishes.preset)
     look = repertoire.load(repertoire.start)
     device = choose_device(wishes.compute)
-    generator = Generator.load(assets.model("generator.safetensors"))
+    generator = Generator.load(wishes.generator or assets.model("generator.safetensors"))
     painter = show_painter(generator, device, backstage.warn)
     painter(look.targets[:1].astype(np.float32))  # the first one takes long
     ring = Ring()

@@ -57,9 +57,9 @@ def preview_path(output: Path) -> Path:
 class Dreamer:
     """The networks that dreaming needs, and one way to use them: `dream`."""
 
-    def __init__(self, device: torch.device):
-        """The shipped networks. Raises UserError if one of them isn't what it should be."""
-        path = assets.model("generator.safetensors")
+    def __init__(self, device: torch.device, generator: Path | None = None):
+        """generator: a file; None is the shipped one. Raises UserError if it isn't what it should be."""
+        path = generator or assets.model("generator.safetensors")
         self.device = device
         self.generator = Generator.load(path).to(device)
         self.classifier = Classifier.load(assets.model("classifier.safetensors")).to(device)

@@ -74,11 +74,14 @@ def of_generator(painter: Painter, columns: int = 12, rows: int = 6) -> Image.Im
     return contact_sheet(draw_codes(painter, codes), [""] * len(codes), columns)
 
 
-def of_file(path: Path, device: torch.device) -> Image.Image:
-    """The sheet of a bank, drawn by the shipped generator, or of a generator. Raises UserError."""
+def of_file(path: Path, device: torch.device, generator: Path | None = None) -> Image.Image:
+    """The sheet of a bank, drawn by a generator (None is the shipped one), or of a generator.
+
+    Raises UserError for other files.
+    """
     found = weights.kind(path)
     if found == "bank":
-        painter = make_painter(Generator.load(assets.model("generator.safetensors")), device)
+        painter = make_painter(Generator.load(generator or assets.model("generator.safetensors")), device)
         return of_bank(Bank.load(path), painter)
     if found == "generator":
         return of_generator(make_painter(Generator.load(path), device))

@@ -1,0 +1,60 @@
+"""The group of commands: listed by purpose, its errors one sentence and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+
+from visualizer.errors import UserError
+
+INTERRUPTED = 130
+log = logging.getLogger("visualizer")
+log.addHandler(logging.NullHandler())  # without --log it says nothing
+
+
+class Commands(click.Group):
+    """Commands in sections; what a person did wrong ends in one sentence and exit code 2."""
+
+    def __init__(self, *arguments, **extra):
+        super().__init__(*arguments, **extra)
+        self.sections: dict[str, list[str]] = {}
+
+    def section(self, title: str, *commands: click.Command) -> None:
+        """Add commands under a heading of the help page."""
+        self.sections[title] = [command.name or "" for command in commands]
+        for command in commands:
+            self.add_command(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(len(name) for name in self.commands)
+        for title, names in self.sections.items():
+            with formatter.section(title):
+                rows = [(name.ljust(width), self.commands[name].get_short_help_str(80)) for name in names]
+                formatter.write_dl(rows)
+
+    def main(self, args=None, prog_name=None, **extra):
+        try:
+            code = super().main(args, prog_name, standalone_mode=False, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            code = 0
+        except click.ClickException as error:
+            where = f" {error.ctx.info_name}" if getattr(error, "ctx", None) and error.ctx.parent else ""
+            code = self._fail(f"visualizer{where}: {error.format_message()}")
+        except UserError as error:
+            code = self._fail(f"visualizer: {error}")
+        except (KeyboardInterrupt, click.Abort):
+            self._fail("visualizer: stopped.")
+            code = INTERRUPTED
+        except Exception:
+            log.exception("a fault of the program's own")
+            raise
+        sys.exit(code or 0)
+
+    @staticmethod
+    def _fail(sentence: str) -> int:
+        log.error(sentence)
+        click.echo(sentence, err=True)
+        return 2

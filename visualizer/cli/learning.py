@@ -1,0 +1,218 @@
+"""Commands that learn: sounds, pictures, and the vectors worth seeing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from visualizer.cli import options
+from visualizer.cli.group import INTERRUPTED
+from visualizer.errors import UserError
+
+
+@click.command(short_help="Learn the sounds of your own music.")
+@click.argument("songs", nargs=-1, required=True, type=options.FILE, metavar="SONG...")
+@options.output("FILE.safetensors", "The codebook to write.")
+@options.seed("Seed of the k-means.")
+def fit(songs: tuple[Path, ...], output: Path, seed: int) -> None:
+    """Fit a codebook, the 100 names of sounds, on your own SONGs.
+
+    Every song weighs alike, however long it is. Use the result with `visualizer render --codebook`
+    or name it in a preset.
+
+    \b
+    Examples:
+      visualizer fit *.mp3 -o my.safetensors
+      visualizer render new.mp3 -o clip.mp4 --codebook my.safetensors
+    """
+    from visualizer import weights
+    from visualizer.audio import fitting
+
+    weights.check_writable(output)
+    codebook, report = fitting.fit(songs, seed)
+    codebook.save(output)
+    click.echo(f"{output}: {len(codebook)} clusters from {len(songs)} songs, {report}.")
+
+
+@click.command(short_help="Train a generator on your own pictures.")
+@click.argument("folders", nargs=-1, required=True, type=options.FILE, metavar="FOLDER...")
+@options.output("FILE.safetensors", "The generator to write.")
+@click.option(
+    "--steps", type=click.IntRange(1), help="Stop after so many steps in all.  [default: until Ctrl-C]"
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Stop after so many minutes.  [default: until Ctrl-C]",
+)
+@click.option("--batch-size", type=click.IntRange(4), default=16, help="Pictures a step.")
+@options.seed("Seed of weights and order.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint beside the output.")
+@options.compute()
+def train(folders, output: Path, steps, minutes, batch_size, seed, resume, device) -> None:
+    """Train a generator on the pictures in FOLDERs; each folder is drawn from equally often.
+
+    A checkpoint is saved every minute and a preview sheet every four, beside the output. Ctrl-C saves
+    and stops; --resume goes on. To play with the result, encode photos with it, name that bank in a
+    preset, and give --generator to `live`, `play` or `render`.
+
+    \b
+    Examples:
+      visualizer train photos/ -o mine.safetensors --minutes 480
+      visualizer train photos/ -o mine.safetensors --resume
+      visualizer encode photos/ -o photos.safetensors --generator mine.safetensors
+      torchrun --nproc-per-node=2 -m visualizer train photos/ -o mine.safetensors
+    """
+    from visualizer import assets
+    from visualizer.neural.classifier import Classifier
+    from visualizer.neural.inference import choose_device
+    from visualizer.neural.training import train as run
+
+    classifier = Classifier.load(assets.model("classifier.safetensors"))
+    done = run(
+        list(folders), output, classifier, steps, minutes, batch_size, seed, choose_device(device), resume
+    )
+    click.echo(f"{output}: {done}.")
+
+
+@click.command(short_help="Find new vectors worth seeing.")
+@options.output("FILE.safetensors", "The bank to write.")
+@click.option(
+    "--classes",
+    metavar="NAMES",
+    help="Comma-separated classes or groups, each dreamt equally often, e.g. 'goldfish, red fox, birds'.",
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Each of the 1000 ImageNet classes in turn; so it is by default.",
+)
+@click.option(
+    "--photos",
+    type=options.FILE,
+    multiple=True,
+    metavar="FOLDER",
+    help="Start from photos, of several folders equally often; without --classes or --all, each is climbed "
+    "to what it shows.  [default: from neighbours of the shipped bank, and random codes]",
+)
+@click.option("--count", type=click.IntRange(1), default=1000, help="Number of vectors.")
+@click.option(
+    "--style",
+    type=click.Choice(["abstract", "balanced", "concrete"]),
+    help="Only this style: class probability 0.15, 0.4 or 0.8.  [default: all, mixed 6:3:1]",
+)
+@click.option(
+    "--stop-at",
+    type=click.FloatRange(0.001, 0.999),
+    metavar="P",
+    help="Class probability at which a climb ends, instead of a style: low is abstract, high concrete.",
+)
+@click.option("--steps", type=click.IntRange(1), default=60, help="Most steps of one climb.")
+@options.seed("Seed of starts and transforms.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with what was begun, by the checkpoint beside the output."
+)
+@options.generator
+@options.compute()
+def dream(
+    output: Path, classes, everything, photos, count, style, stop_at, steps, seed, resume, generator, device
+) -> None:
+    """Find vectors worth seeing by gradient ascent: climb until the classifier sees a class.
+
+    Mud, twins and what the generator draws of anything are refused. A sheet of thumbnails grows beside
+    the output. Ctrl-C keeps what is done, --resume goes on.
+
+    \b
+    Examples:
+      visualizer dream -o zoo.safetensors --classes "goldfish, red foxes, birds" --count 30
+      visualizer dream -o mine.safetensors --photos holiday/ --count 100 --style concrete
+      visualizer dream -o bank.safetensors --all --seed 7
+    """
+    from visualizer import weights
+    from visualizer.neural import dreaming
+    from visualizer.neural.inference import choose_device
+
+    if classes and everything:
+        raise UserError("--classes and --all exclude each other; give one of them.")
+    if style and stop_at is not None:
+        raise UserError("--style and --stop-at both say where climbs end; give one of them.")
+    wanted = dreaming.class_numbers(classes) if classes else range(1000) if everything else None
+    weights.check_writable(output)
+    order = {
+        "classes": None if wanted is None else list(wanted),
+        "photos": [str(folder) for folder in photos],
+        "count": count,
+        "style": style,
+        "stop_at": stop_at,
+        "steps": steps,
+        "seed": seed,
+    }
+    dreamer = dreaming.Dreamer(choose_device(device), generator)
+    kept, interrupted = dreamer.dream(
+        output, dreamer.starts(wanted, photos, seed), count, stop_at, style, steps, seed, resume, order
+    )
+    bank = kept.bank()
+    bank.save(output, {"seed": str(seed), "climbs": str(kept.climbs)})
+    click.echo(f"{output}: {len(bank)} vectors of {len(set(bank.labels))} classes, from {kept.report()}.")
+    if interrupted:
+        click.echo(f"stopped early at {len(bank)} of {count} vectors; --resume goes on.", err=True)
+        sys.exit(INTERRUPTED)
+    dreaming.checkpoint_path(output).unlink(missing_ok=True)
+
+
+@click.command(short_help="Turn photos into vectors of a bank.")
+@click.argument("photos", nargs=-1, required=True, type=options.FILE, metavar="PHOTO...")
+@options.output("FILE.safetensors", "The bank to write.")
+@options.generator
+def encode(photos: tuple[Path, ...], output: Path, generator: Path | None) -> None:
+    """Encode PHOTOs (files or folders) to a bank: what the generator remembers of each is its vector.
+
+    Name the bank in a preset to play with your own pictures.
+
+    \b
+    Examples:
+      visualizer encode holiday/*.jpg -o holiday.safetensors
+      visualizer sheet holiday.safetensors -o holiday.png
+    """
+    from visualizer import assets, weights
+    from visualizer.neural.encoding import encode_photos
+
+    weights.check_writable(output)
+    bank, skipped = encode_photos(
+        photos,
+        generator or assets.model("generator.safetensors"),
+        assets.model("classifier.safetensors"),
+        assets.model("judge.safetensors"),
+    )
+    bank.save(output)
+    note = f"; {len(skipped)} unreadable files were left out" if skipped else ""
+    click.echo(f"{output}: {len(bank)} vectors{note}.")
+
+
+@click.command(short_help="Draw a contact sheet of a bank or generator.")
+@click.argument("file", type=options.FILE)
+@options.output("SHEET.png", "The picture to write.")
+@options.generator
+@options.compute()
+def sheet(file: Path, output: Path, generator: Path | None, device: str) -> None:
+    """Draw all vectors of a bank, with their labels, or samples of a generator.
+
+    \b
+    Examples:
+      visualizer sheet bank.safetensors -o bank.png
+      visualizer sheet generator.safetensors -o generator.jpg
+    """
+    from visualizer.neural import sheet as sheets
+    from visualizer.neural.inference import choose_device
+
+    picture = sheets.of_file(file, choose_device(device), generator)
+    try:
+        picture.save(output)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{output} can't be written ({error}); choose a path ending in .png or .jpg."
+        ) from None
+    click.echo(f"{output}: {picture.width}x{picture.height}.")

@@ -1,0 +1,118 @@
+"""Options and argument types that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+FILE = click.Path(path_type=Path)
+
+
+class Size(click.ParamType):
+    """WIDTHxHEIGHT in pixels."""
+
+    name = "WIDTHxHEIGHT"
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, tuple):
+            return value
+        try:
+            width, height = (int(part) for part in value.lower().split("x"))
+        except ValueError:
+            self.fail(f"{value!r} is not a size; write it like 1280x720.", param, ctx)
+        return width, height
+
+
+class FrameRate(click.ParamType):
+    """Frames per second, 1 to 240; 23.976 and 30000/1001 are understood."""
+
+    name = "N"
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, Fraction):
+            return value
+        try:
+            rate = Fraction(str(value)).limit_denominator(1001)
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"{value!r} is not a frame rate; write a number like 30.", param, ctx)
+        if not 1 <= rate <= 240:
+            self.fail(f"{value} is out of range; choose 1 to 240 frames per second.", param, ctx)
+        return rate
+
+
+def output(metavar: str, what: str, required: bool = True) -> Command:
+    """-o: where the result goes."""
+    return click.option("-o", "--output", type=FILE, required=required, metavar=metavar, help=what)
+
+
+def compute(name: str = "--device") -> Command:
+    """Which processor the networks run on."""
+    choice = click.Choice(["auto", "cpu", "cuda"])
+    return click.option(name, type=choice, default="auto", help="Where the network runs.")
+
+
+def seed(what: str) -> Command:
+    """--seed: 0 unless said."""
+    return click.option("--seed", type=click.IntRange(0), default=0, help=what)
+
+
+generator = click.option(
+    "--generator",
+    type=FILE,
+    metavar="FILE",
+    help="A generator of your own, made by `visualizer train`.  [default: the shipped one]",
+)
+
+flashing = click.option(
+    "--allow-flashing", is_flag=True, help="Switch the flash limiter off: mind your audience."
+)
+
+
+def together(*options: Command) -> Command:
+    """Several options as one decorator, in the order in which the help lists them."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+rendering = together(
+    click.option(
+        "--preset", default="garden", metavar="NAME", help="A shipped preset's name, or a .toml file."
+    ),
+    click.option("--size", type=Size(), default="1280x720", help="Frame size in pixels, even numbers."),
+    click.option("--fps", type=FrameRate(), default="30", help="Frames per second, 1 to 240."),
+    click.option(
+        "--seed", type=click.IntRange(0), help="Deal other vectors to the sounds.  [default: the preset's]"
+    ),
+    click.option(
+        "--codebook",
+        type=FILE,
+        metavar="FILE",
+        help="A codebook made by `visualizer fit`.  [default: the preset's]",
+    ),
+    generator,
+    compute(),
+    flashing,
+    click.option("--verbose", is_flag=True, help="Tell where the time went."),
+)
+
+window = together(
+    click.option("--preset", metavar="NAME", help="Begin with a shipped preset, or a .toml file."),
+    click.option("--fullscreen", is_flag=True, help="Fill the screen; F does it too."),
+    click.option("--monitor", type=click.IntRange(0), metavar="N", help="Open on this display of `devices`."),
+    click.option("--size", type=Size(), default="1280x720", help="Size of the window in pixels."),
+    generator,
+    compute("--compute"),
+    flashing,
+    click.option("--verbose", is_flag=True, help="Tell afterwards how fast it was."),
+)

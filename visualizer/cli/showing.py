@@ -1,0 +1,99 @@
+"""Commands that show: in a window, from a microphone, a song or the built-in tune."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from visualizer.cli import options
+from visualizer.cli.video import make_video
+
+
+@click.command(short_help="Listen and show, in a window.")
+@click.option(
+    "--device", metavar="NAME|INDEX", help="Listen to this input of `devices`.  [default: the system's]"
+)
+@options.window
+def live(verbose: bool, **wishes) -> None:
+    """Open the window and follow the microphone, or any other input. In the window, H lists the keys.
+
+    \b
+    Examples:
+      visualizer live --fullscreen
+      visualizer live --device monitor --preset reef     what the loudspeakers play (PulseAudio)
+    """
+    _show("microphone", verbose, **wishes)
+
+
+@click.command(short_help="Play a song and follow it, in a window.")
+@click.argument("song", type=options.FILE)
+@click.option(
+    "--device", metavar="NAME|INDEX", help="Play on this output of `devices`.  [default: the system's]"
+)
+@options.window
+def play(song: Path, verbose: bool, **wishes) -> None:
+    """Play SONG through the loudspeakers and follow it in the window. H lists the keys.
+
+    \b
+    Examples:
+      visualizer play song.mp3
+      visualizer play set.flac --preset mandala --fullscreen --monitor 1
+    """
+    from visualizer.audio.song import Song
+
+    _show(Song(song), verbose, **wishes)
+
+
+def _show(source, verbose: bool, **wishes) -> None:
+    from visualizer.live import run_live
+
+    statistics = run_live(source, **wishes)
+    if verbose:
+        click.echo(statistics)
+
+
+@click.command(short_help="List sound devices, processors and displays.")
+def devices() -> None:
+    """List what --device, --compute and --monitor can name.
+
+    > marks the default input, < the default output.
+
+    \b
+    Examples:
+      visualizer devices
+    """
+    from visualizer import devices
+
+    click.echo(devices.listing())
+
+
+@click.command(short_help="Show the built-in tune.")
+@options.output(
+    "FILE.mp4", "Write a video.  [default: demo.mp4 if there is no display, else none]", required=False
+)
+@options.rendering
+def demo(output: Path | None, **wishes) -> None:
+    """Play the built-in demo tune with the shipped networks: nothing else is needed.
+
+    It opens a window. With -o, --seed or --codebook, or where there is no display, it makes a video.
+
+    \b
+    Examples:
+      visualizer demo
+      visualizer demo --preset creatures -o creatures.mp4
+    """
+    from visualizer.audio.demo_tune import demo_tune
+    from visualizer.audio.song import Recording
+    from visualizer.display.window import NoDisplay
+
+    window = {key: wishes[key] for key in ("verbose", "preset", "size", "allow_flashing", "generator")}
+    # What only a video can have asks for one.
+    asked = output is not None or wishes["seed"] is not None or wishes["codebook"] is not None
+    output = output or Path("demo.mp4")
+    if not asked:
+        try:
+            return _show("demo", compute=wishes["device"], **window)
+        except NoDisplay as error:
+            click.echo(f"{error} Writing {output} instead.", err=True)
+    make_video(Recording("the demo tune", demo_tune()), output, **wishes)

@@ -1,0 +1,117 @@
+"""Commands that make and mend video files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from visualizer.cli import options
+from visualizer.cli.group import INTERRUPTED
+from visualizer.errors import UserError
+
+if TYPE_CHECKING:
+    from visualizer.audio.song import Recording, Song
+
+
+@click.command(short_help="Make a music video from a song.")
+@click.argument("song", type=options.FILE)
+@options.output("FILE.mp4", "The video to write.")
+@click.option(
+    "--start", type=click.FloatRange(0), default=0.0, metavar="S", help="Begin at this second of the song."
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="Stop after so many seconds.  [default: the whole song]",
+)
+@options.rendering
+def render(song: Path, output: Path, start: float, duration: float | None, **wishes) -> None:
+    """Make a music video from SONG, any file with sound that FFmpeg can read.
+
+    The video is H.264 and AAC in MP4, with the song as its sound. Ctrl-C stops early and leaves a
+    playable video of what is done. The same song, preset and seed give the same pictures.
+
+    \b
+    Examples:
+      visualizer render song.mp3 -o clip.mp4
+      visualizer render song.flac -o reel.mp4 --size 1080x1920 --start 60 --duration 30
+      visualizer render talk.mkv -o talk.mp4 --preset creatures --fps 60 --seed 7
+    """
+    from visualizer.audio.song import Song
+
+    if output.exists() and song.exists() and output.samefile(song):
+        raise UserError(f"{output} is the song itself; give the video another name.")
+    make_video(Song(song, start, duration), output, **wishes)
+
+
+def make_video(
+    song: Song | Recording,
+    output: Path,
+    preset: str,
+    size,
+    fps,
+    seed,
+    codebook,
+    generator,
+    device,
+    allow_flashing,
+    verbose,
+) -> None:
+    """Render a song to a file and tell how it went."""
+    from visualizer import assets, offline
+    from visualizer.display.video import check_size
+    from visualizer.neural.generator import Generator
+    from visualizer.neural.inference import choose_device, make_painter
+
+    check_size(*size)
+    look, codebook, motion = offline.open_parts(preset, codebook, seed)
+    painter = make_painter(
+        Generator.load(generator or assets.model("generator.safetensors")), choose_device(device)
+    )
+    if allow_flashing:
+        click.echo(
+            f"WARNING: the flash limiter is off; {output} may harm people with photosensitive epilepsy.",
+            err=True,
+        )
+    report = offline.render(song, output, look, motion, codebook, painter, size, fps, not allow_flashing)
+    click.echo(f"{output}: {report.frames} frames, {report.seconds:.1f} s, preset {look.title}.")
+    if verbose:
+        click.echo(report.timings())
+    if report.interrupted:
+        click.echo(f"stopped early; {output} holds what was done.", err=True)
+        sys.exit(INTERRUPTED)
+    if report.damage:
+        raise UserError(
+            f"{song.name} is damaged: {'; '.join(report.damage)}; {output} holds what could be read, "
+            f"use an intact copy for the rest."
+        )
+
+
+@click.command(short_help="Check a video for dangerous flashes.")
+@click.argument("video", type=options.FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option(
+    "--fix",
+    type=options.FILE,
+    metavar="OUT.mp4",
+    help="Write a safe copy with its sound, and report on that.",
+)
+def check(video: Path, as_json: bool, fix: Path | None) -> None:
+    """Check any VIDEO against WCAG 2.2, 2.3.1 (general and red flashes); exit code 1 if it fails.
+
+    \b
+    Examples:
+      visualizer check clip.mp4
+      visualizer check clip.mp4 --fix safe.mp4
+    """
+    import json
+
+    from visualizer.flash_check import check_video, fix_video
+
+    report = fix_video(video, fix) if fix else check_video(video)
+    click.echo(json.dumps(report.to_dict(), indent=1) if as_json else report)
+    sys.exit(0 if report.safe else 1)
