@@ -63,8 +63,8 @@ def fast_dtype(device: torch.device) -> torch.dtype:
 
 
 def fast_numbers(device: torch.device) -> torch.autocast:
-    """A context in which networks compute in `fast_dtype`, where that is not float32."""
-    dtype = fast_dtype(device)
+    """A context in which networks compute in bfloat16, if that is fast; its range also holds gradients."""
+    dtype = torch.bfloat16 if device.type == "cuda" else fast_dtype(device)
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 

@@ -48,11 +48,12 @@ def draw_codes(painter: Painter, codes: np.ndarray) -> np.ndarray:
 
 
 def caption(bank: Bank, i: int) -> str:
-    """What a bank knows of a vector, in three lines."""
+    """What a bank knows of a vector, in four lines."""
     return (
         f"{bank.labels[i]}\n"
         f"{bank.probability[i]:.2f}, judge {bank.judged[i]:.2f} #{bank.ranks[i]}\n"
-        f"{STYLES[bank.styles[i]]} {bank.steps[i]}, seed {bank.seeds[i]}"
+        f"{STYLES[bank.styles[i]]}, {bank.steps[i]} steps\n"
+        f"seed {bank.seeds[i]}"
     )
 
 

@@ -119,7 +119,7 @@ class AsPhotographed:
         tried, classes = tried.copy(), []
         top = logits.softmax(1).topk(self.LIKELIEST, 1)
         for probability, candidates in zip(top.values.cpu().numpy(), top.indices.cpu().numpy()):
-            chosen = int(candidates[np.argmax(probability / (1 + tried[candidates]) ** 2)])
+            chosen = int(candidates[np.argmax(probability / (1 + tried[candidates]) ** 3)])
             tried[chosen] += 1
             classes.append(chosen)
         return codes, torch.tensor(classes, device=codes.device)
