@@ -5,6 +5,7 @@ Heavy modules are imported inside the commands, so that `--help` answers at once
 
 from __future__ import annotations
 
+import gc
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -200,7 +201,11 @@ def play(song: Path, verbose: bool, **options) -> None:
 def _show(source, verbose: bool, **options) -> None:
     from visualizer.live import run_live
 
-    statistics = run_live(source, **options)
+    try:
+        statistics = run_live(source, **options)
+    finally:
+        # The interpreter would go through half a million objects before it ends.
+        gc.freeze()
     if verbose:
         click.echo(statistics)
 
