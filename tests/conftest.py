@@ -88,3 +88,41 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def codebook():
+    """The shipped names of sounds."""
+    from visualizer import assets
+    from visualizer.audio.codebook import Codebook
+
+    return Codebook.load(assets.model("codebook.safetensors"))
+
+
+@pytest.fixture(scope="session")
+def tune():
+    """The demo tune, [n, 2] float32."""
+    from visualizer.audio.demo_tune import demo_tune
+
+    return demo_tune()
+
+
+@pytest.fixture(scope="module")
+def pulse(tmp_path_factory):
+    """A sound server with a virtual card; see pulse.py."""
+    from pulse import pulse_server
+
+    from visualizer.audio import portaudio
+
+    with pulse_server(tmp_path_factory.mktemp("pulse")) as server:
+        portaudio.look_again()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def on_time():
+    """Real-time priority for tests that watch the clock."""
+    from pulse import punctual
+
+    with punctual():
+        yield

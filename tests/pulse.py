@@ -34,6 +34,23 @@ def punctual(pid: int = 0):
                 os.sched_setscheduler(t, policy, priority)
 
 
+def drain(ring) -> list:
+    """All that waits in a ring."""
+    events = []
+    while (event := ring.pop()) is not None:
+        events.append(event)
+    return events
+
+
+def until(condition, seconds: float, what: str) -> float:
+    """Wait for a condition; return how long it took."""
+    begun = time.perf_counter()
+    while not condition():
+        assert time.perf_counter() - begun < seconds, f"{what} did not happen within {seconds} s"
+        time.sleep(0.01)
+    return time.perf_counter() - begun
+
+
 class Pulse:
     """The server, its one sound card and what can happen to it."""
 
@@ -110,7 +127,8 @@ class Pulse:
     @contextmanager
     def another_card(self, name: str):
         """A second card, the default while it is there."""
-        module = self._pactl("load-module", "module-null-sink", f"sink_name={name}").stdout.strip()
+        described = f"sink_properties=device.description={name}"
+        module = self._pactl("load-module", "module-null-sink", f"sink_name={name}", described).stdout.strip()
         self._pactl("set-default-source", f"{name}.monitor")
         yield
         self._pactl("set-default-source", "vmic.monitor")

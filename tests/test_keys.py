@@ -41,9 +41,9 @@ def test_presses(name, text, place, expected):
 def test_the_engine_knows_every_action():
     import inspect
 
-    from visualizer import live
+    from visualizer.live import hands
 
-    source = inspect.getsource(live)
+    source = inspect.getsource(hands)
     for binding in BINDINGS:
         assert f'"{binding.action}"' in source, binding.action
 

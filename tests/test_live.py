@@ -277,8 +277,20 @@ def test_a_fast_painter_paints_every_frame_for_its_own_time():
     with PictureStream(paint_in(0.001), lambda: Still(asked)) as stream:
         shown = [grey for grey in play(stream, 40) if grey is not None]
     assert len(shown) >= 35
-    assert len(set(shown)) >= 0.7 * len(shown) - 2  # the greys repeat after 32
-    assert all(later >= earlier for earlier, later in itertools.pairwise(asked))
+    assert len(asked) >= 30
+    assert len(set(shown)) >= 0.5 * len(shown) - 2  # the greys repeat after 32, and machines are busy
+    assert all(later > earlier for earlier, later in itertools.pairwise(asked))
+
+
+def test_a_picture_is_begun_as_late_as_it_can_be():
+    """So that it knows of the newest sound: painting, waiting and composing leave little of it."""
+    with PictureStream(paint_in(0.005), lambda: Still([])) as stream:
+        play(stream, 20)
+        ages = []
+        for _ in range(40):
+            play(stream, 1)
+            ages.append(stream.newest.time - stream.newest.begun)
+    assert np.median(ages) < 0.016
 
 
 def test_a_slow_painter_still_gives_a_new_picture_every_frame():

@@ -7,13 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from conftest import SR, write_sound
-from pulse import pulse_server, punctual
-from test_microphone import drain, until
+from pulse import drain, until
 
-from visualizer import assets
 from visualizer.audio import portaudio
-from visualizer.audio.codebook import Codebook
-from visualizer.audio.demo_tune import demo_tune
 from visualizer.audio.listener import Listener
 from visualizer.audio.microphone import Microphone
 from visualizer.audio.player import Player, chunks
@@ -23,27 +19,7 @@ from visualizer.latent.ring import Ring
 HOP_S = 512 / SR
 
 
-@pytest.fixture(scope="module", autouse=True)
-def on_time():
-    with punctual():
-        yield
-
-
-@pytest.fixture(scope="module")
-def codebook():
-    return Codebook.load(assets.model("codebook.safetensors"))
-
-
-@pytest.fixture(scope="module")
-def tune():
-    return demo_tune()
-
-
-@pytest.fixture(scope="module")
-def pulse(tmp_path_factory):
-    with pulse_server(tmp_path_factory.mktemp("pulse")) as server:
-        portaudio.look_again()
-        yield server
+pytestmark = pytest.mark.usefixtures("on_time")
 
 
 @pytest.fixture

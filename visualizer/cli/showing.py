@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import click
@@ -48,7 +49,11 @@ def play(song: Path, verbose: bool, **wishes) -> None:
 def _show(source, verbose: bool, **wishes) -> None:
     from visualizer.live import run_live
 
-    statistics = run_live(source, **wishes)
+    try:
+        statistics = run_live(source, **wishes)
+    finally:
+        # The interpreter would go through half a million objects before it ends.
+        gc.freeze()
     if verbose:
         click.echo(statistics)
 

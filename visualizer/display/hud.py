@@ -109,7 +109,7 @@ class Hud:
             panel.show((name, description, unit, width), lambda: panels.title(name, description, unit, width))
             self._overlays.panel(panel, unit, floor - panel.size[1], title)
             floor -= (panel.size[1] + unit / 2) * title
-        self._draw_info(unit, alpha["info"], dt)
+        self._draw_info(unit, alpha["info"] * (1 - alpha["help"]), dt)
         if alpha["help"] > 0:
             panel = self._panels["help"]
             panel.show((width, height), lambda: panels.help_list(width, height))
@@ -119,7 +119,9 @@ class Hud:
             text, warning = self._message.content
             panel = self._message.panel
             panel.show((text, warning, unit, width), lambda: panels.message(text, unit, width, warning))
-            self._overlays.panel(panel, (width - panel.size[0]) / 2, floor - panel.size[1], message)
+            # The help's last row says how to quit; of its first, only the heading is covered.
+            top = unit / 2 if self.shows("help") else floor - panel.size[1]
+            self._overlays.panel(panel, (width - panel.size[0]) / 2, top, message)
 
     def _draw_strip(self, unit: int, alpha: float) -> int:
         if alpha == 0 or not self.thumbnails:

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from visualizer.display import keys
-from visualizer.display.hud import Hud
 from visualizer.display.window import Window
 
 if TYPE_CHECKING:
+    from visualizer.display.hud import Hud
     from visualizer.live.loading import Parts
     from visualizer.live.programme import Programme
 

@@ -21,7 +21,7 @@ import torch
 # The furthest that a picture is painted ahead of its beginning.
 LONGEST_S = 0.1
 # A picture is to be ready so long before it is needed.
-SPARE_S = 0.0015
+SPARE_S = 0.002
 
 Painting = Callable[[np.ndarray], np.ndarray | torch.Tensor]
 """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8, a tensor where they are on a card."""
@@ -68,9 +68,11 @@ class PictureStream:
         self._error: BaseException | None = None
         self._pair: tuple[Picture | None, Picture | None] = (None, None)
         self._took: deque[float] = deque(maxlen=20)
-        self._expected = 0.02  # seconds for the next picture
+        # Seconds for the next picture, from when it should be begun: half of them take so long, and most.
+        self._usual = self._most = 0.02
         self._target = -math.inf  # the time of the picture that is being painted, or was last
         self._ready = -math.inf  # when it will be there; -inf while nothing is painted
+        self._free = -math.inf  # since when nothing is painted
         self._begun_for = -math.inf  # the swap of the tick by which it was begun
         self._thread = threading.Thread(target=self._work, name="painter", daemon=True)
 
@@ -116,24 +118,27 @@ class PictureStream:
 
     def _work(self) -> None:
         try:
-            while (target := self._turn()) is not None:
-                self._paint(target)
+            while (turn := self._turn()) is not None:
+                self._paint(*turn)
         except BaseException as error:
             with self._changed:
                 self._error = error
                 self._changed.notify_all()
 
-    def _turn(self) -> float | None:
-        """Sleep until it is time to paint; the time that the picture is for. None when all is over."""
+    def _turn(self) -> tuple[float, float] | None:
+        """Sleep until it is time to paint. None when all is over.
+
+        Returns the time that the picture is for, and when it should be begun, which is about now.
+        """
         with self._changed:
             while not self._stopped:
                 now = time.perf_counter()
                 plan = self._plan(now)
                 if plan is not None and plan[0] <= now:
-                    self._target, self._ready = plan[1], now + self._expected
+                    self._target, self._ready = plan[1], now + self._usual
                     self._begun_for = self._tick[0]
                     self._changed.notify_all()
-                    return self._target
+                    return self._target, plan[0]
                 self._changed.wait(None if plan is None else plan[0] - now)
         return None
 
@@ -142,12 +147,12 @@ class PictureStream:
         if self._tick is None:
             return None
         swap, period, lead = self._tick
-        first = max(0, math.ceil((now + self._expected + lead - swap) / period))
-        if self._expected + SPARE_S > period:
+        first = max(0, math.ceil((now + self._usual + lead - swap) / period))
+        if self._usual + SPARE_S > period:
             if swap <= self._begun_for:
                 return None
             # The last swap that shows this picture before the next one can take over.
-            target = swap + (first + math.ceil(self._expected / period) - 1) * period
+            target = swap + (first + math.ceil(self._usual / period) - 1) * period
             # After a longer guess the next may be shorter, but time goes on.
             return now, max(target, self._target)
         if swap + first * period < self._target + period / 2:
@@ -156,18 +161,21 @@ class PictureStream:
         if first > 1:
             return None
         target = swap + first * period
-        return target - lead - self._expected - SPARE_S, target
+        # The earliest that makes sense is when the picture before it was finished.
+        return max(target - lead - self._most - SPARE_S, self._free), target
 
-    def _paint(self, target: float) -> None:
+    def _paint(self, target: float, planned: float) -> None:
         begun = time.perf_counter()
         pose = self._pose()
         pixels = torch.as_tensor(self._painter(pose.code(target)[None])[0])
-        took = time.perf_counter() - begun
-        picture = Picture(pixels, target, begun, took, pose)
+        now = time.perf_counter()
+        picture = Picture(pixels, target, begun, now - begun, pose)
         with self._changed:
-            self._took.append(took)
-            # All but the slowest: too short a guess shows as a halt, too long a one as a guess at the future.
-            self._expected = min(LONGEST_S, sorted(self._took)[-5:][0])
+            # Waking up late counts: a picture that isn't there when it is needed is a frame shown twice.
+            self._took.append(min(LONGEST_S, now - planned))
+            took = sorted(self._took)
+            self._usual, self._most = took[len(took) // 2], took[-3:][0]
+            self._free = now
             self._pair = self._pair[1], picture
             self._ready = -math.inf
             self._changed.notify_all()
