@@ -46,12 +46,18 @@ class FlashLimiter:
     it takes the candidate on a coarse grid and answers with the weights to blend it with.
     """
 
-    def __init__(self, enabled: bool = True, margin: float = MARGIN):
-        """margin: by what part to tighten the thresholds, 0..0.5. Raises ValueError outside."""
+    def __init__(self, enabled: bool = True, margin: float = MARGIN, strict: bool = False):
+        """margin: by what part to tighten the thresholds for what is held back, 0..0.5.
+
+        strict: tighten them for what passes, too: frames that are to be compressed come out changed,
+        and what is just below a threshold may end up above it. Raises ValueError for other margins.
+        """
         if not 0 <= margin <= 0.5:
             raise ValueError(f"margin {margin} is not in 0..0.5")
         self.enabled = enabled
         self.margin = margin
+        # The level that has to be broken before anything is held back.
+        self._strict = int(strict)
         self.reset()
 
     def reset(self) -> None:
@@ -61,7 +67,8 @@ class FlashLimiter:
         self._watch: Watch | None = None
         # The last frame shown: itself, its grid, and while limited its unrounded linear light.
         self._shown = self._last = self._light = None
-        self._forget_input()
+        self._input: Watch | None = None
+        self._limited: torch.Tensor | None = None
 
     @property
     def flashes(self) -> float:
@@ -86,10 +93,8 @@ class FlashLimiter:
             blended[:] = self._blend(frame, alpha)
             return self._grid.measure(blended[0])
 
-        if self._step(linear, dt, show) is None:
-            self._shown, self._light = frame, None
-        elif blended:
-            self._shown, self._light = blended
+        held = self._step(linear, dt, show) is not None
+        self._shown, self._light = blended if held else (frame, None)
         return self._shown
 
     def decide(self, linear: torch.Tensor, dt: float) -> torch.Tensor:
@@ -104,7 +109,7 @@ class FlashLimiter:
             return torch.ones(linear.shape[1:], device=linear.device)
         if self._grid.factor > 1:
             raise ValueError(f"a grid of {list(linear.shape[1:])} is too fine: 320x256 cells at most")
-        alpha = self._step(linear, dt, lambda alpha: torch.lerp(self._last, linear, alpha))
+        alpha = self._step(linear, dt, None)
         return torch.ones(linear.shape[1:], device=linear.device) if alpha is None else alpha
 
     def _begin(self, size: tuple[int, int], device: torch.device, dt: float) -> bool:
@@ -118,31 +123,35 @@ class FlashLimiter:
         return self.enabled
 
     def _step(
-        self, linear: torch.Tensor, dt: float, show: Callable[[torch.Tensor], torch.Tensor]
+        self, linear: torch.Tensor, dt: float, show: Callable[[torch.Tensor], torch.Tensor] | None
     ) -> torch.Tensor | None:
         """Accept the next frame: the weights to show it with, None for all of it.
 
-        show: makes the blend with given weights and returns its grid. What it made last was accepted.
+        show: makes the blend with given weights and returns its grid, None if that is the grid's
+        blend. What it made last was accepted.
         """
         watch, self.held = self._watch, 0.0
         watch.advance(dt)
         seen = watch.look(linear)
         if self._input is None:
-            if seen.ok:
+            if seen.keeps(self._strict):
                 watch.accept(seen)
                 self._last = linear
                 return None
             self._watch_input()
         cap, hostile = self._follow_input(linear, dt, seen)
-        alpha, accepted = self._fit(linear, seen, cap, hostile, show)
-        self.held = float(1 - alpha.mean())
+        if seen.ok and float(cap.min()) == 1 and not bool(hostile.any()):
+            alpha, accepted = None, seen
+        else:
+            alpha, accepted = self._fit(linear, seen, cap, hostile, show)
+            self.held = float((1 - alpha).mean())
         self._let_go(alpha, cap)
-        if self.held == 0 and not bool(self._limited.any()):
-            self._forget_input()
-            watch.accept(seen)
+        watch.accept(accepted)
+        if self.held == 0:
+            if not bool(self._limited.any()):
+                self._input = self._limited = None
             self._last = linear
             return None
-        watch.accept(accepted)
         self._last = torch.lerp(self._last, linear, alpha)
         return alpha
 
@@ -152,7 +161,7 @@ class FlashLimiter:
         seen: Look,
         cap: torch.Tensor,
         hostile: torch.Tensor,
-        show: Callable[[torch.Tensor], torch.Tensor],
+        show: Callable[[torch.Tensor], torch.Tensor] | None,
     ) -> tuple[torch.Tensor, Look]:
         """(weights [rows, columns], what showing the blend does): the rule holds."""
         tiles, bad, fail = cap, torch.zeros_like(hostile), seen
@@ -160,7 +169,9 @@ class FlashLimiter:
             tiles = torch.minimum(tiles, room(self._watch, self._last, linear, seen, fail, hostile))
             tiles = tiles.masked_fill(bad, 0)
             alpha = spread(self._grid, tiles)
-            looked = self._watch.look(show(alpha))
+            looked = self._watch.look(torch.lerp(self._last, linear, alpha))
+            if looked.ok and show is not None:
+                looked = self._watch.look(show(alpha))
             if looked.ok:
                 return alpha, looked
             # A place that breaks the rule in spite of what was calculated stays as it is.
@@ -168,7 +179,7 @@ class FlashLimiter:
             bad = bad | failed if fail is not seen else bad
             fail = looked
         alpha = torch.zeros_like(alpha)
-        return alpha, self._watch.look(show(alpha))
+        return alpha, self._watch.look(self._last if show is None else show(alpha))
 
     def _blend(self, frame: torch.Tensor, alpha: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The last frame moved towards `frame` by alpha: ([h, w, 3] uint8, the same in linear light)."""
@@ -195,15 +206,11 @@ class FlashLimiter:
     def _watch_input(self) -> None:
         tiles, device = self._grid.tiles, self._grid.device
         # Up to now the input was shown as it was: the watch on it starts from the same past.
-        self._input = self._watch.fork(level=1)
+        self._input = self._watch.fork(self._strict)
         self._limited = torch.zeros(tiles, dtype=torch.bool, device=device)
         self._hostile = torch.zeros_like(self._limited)
         self._calm = torch.zeros(tiles, device=device)
         self._released = torch.zeros(tiles, device=device)
-
-    def _forget_input(self) -> None:
-        self._input: Watch | None = None
-        self._limited: torch.Tensor | None = None
 
     def _follow_input(self, linear: torch.Tensor, dt: float, seen: Look) -> tuple[torch.Tensor, torch.Tensor]:
         """(most weight by tile, which tiles to keep still because their input goes on flashing)."""
@@ -226,6 +233,9 @@ class FlashLimiter:
         cap = 1 - torch.exp(-dt / (SMOOTHING * left * left).clamp(min=1e-6))
         return cap.masked_fill(~self._limited | (left == 0), 1), self._hostile
 
-    def _let_go(self, alpha: torch.Tensor, cap: torch.Tensor) -> None:
+    def _let_go(self, alpha: torch.Tensor | None, cap: torch.Tensor) -> None:
         """Tiles that have caught up with a calm input are limited no more."""
-        self._limited &= (self._grid.sum_tiles(alpha < 1) > 0) | (cap < 1)
+        busy = cap < 1
+        if alpha is not None:
+            busy |= self._grid.sum_tiles(self._grid.pad((alpha < 1).short())) > 0
+        self._limited &= busy

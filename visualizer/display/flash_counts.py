@@ -1,6 +1,6 @@
 """How often cells, or whole blocks of them, made transitions in the last second and the last five.
 
-As in flash_transitions, the first dimension of most tensors is the level, and masks are float, 0 or
+As in flash_transitions, the first dimension of most tensors is the level, and masks are int16, 0 or
 1. Time is in seconds and only ever summed from the frames' durations: the frame rate does not matter.
 """
 
@@ -39,7 +39,7 @@ class Counts:
     def __init__(self, shape: tuple[int, ...], device: torch.device, resolution: float):
         """resolution: seconds by which a busy time may be overrated, to store less."""
         self.shape, self.device, self.resolution = shape, device, resolution
-        self.count = torch.zeros(shape, device=device)
+        self.count = torch.zeros(shape, dtype=torch.int16, device=device)
         self.busy_time: torch.Tensor | None = None
         # Who was let go on although tired, because the area doing so was small.
         self.exempt: torch.Tensor | None = None
@@ -59,12 +59,13 @@ class Counts:
         self._tired = None
         if self._marks and self._busy_bound() + dt >= TIRED:
             tired = (self.busy_time + dt).ge_(TIRED)
-            self._tired = tired if bool(tired.sum() > 0) else None
+            self._tired = tired.short() if float(tired.max()) > 0 else None
 
     def _busy_bound(self) -> float:
         return sum(b.seconds for b in self._bins)
 
-    def _bound(self) -> int:
+    @property
+    def bound(self) -> int:
         """Nobody has made more moves than this in the last second."""
         return sum(most for _, _, most in self._marks)
 
@@ -72,7 +73,7 @@ class Counts:
         """Who is tired and would be busy again with these moves; None if nobody."""
         if self._tired is None:
             return None
-        return (self.count + moves).ge_(rule.SUSTAINED_TRANSITIONS) * self._tired * (moves > 0)
+        return (self.count + moves).ge_(rule.SUSTAINED_TRANSITIONS).mul_(self._tired).mul_(moves.clamp(max=1))
 
     def over(self, moves: torch.Tensor | None) -> torch.Tensor | None:
         """Who would be over a limit, or is already, if these moves were made; None if nobody can be.
@@ -80,22 +81,28 @@ class Counts:
         moves: how many each makes, None for none at all.
         """
         over, exhausted = self.exempt, None
-        if self._bound() > rule.MAX_TRANSITIONS or (moves is not None and self._marks):
+        most = self.bound + (0 if moves is None else int(moves.max()))
+        if most > rule.MAX_TRANSITIONS:
             count = self.count.clone() if moves is None else self.count + moves
             over = count.gt_(rule.MAX_TRANSITIONS)
             over = over if self.exempt is None else torch.maximum(over, self.exempt)
-            exhausted = None if moves is None else self._exhausted(moves)
-        return over if exhausted is None else torch.maximum(over, exhausted)
+        exhausted = None if moves is None else self._exhausted(moves)
+        if exhausted is None:
+            return over
+        return exhausted if over is None else torch.maximum(over, exhausted)
 
     def over_now(self) -> torch.Tensor | None:
         """Who is over the limit of a second, or tired and still at it; None if nobody can be."""
         over = None
-        if self._bound() > rule.MAX_TRANSITIONS:
-            over = self.count.gt(rule.MAX_TRANSITIONS).float()
+        if self.bound > rule.MAX_TRANSITIONS:
+            over = self.count.clone().gt_(rule.MAX_TRANSITIONS)
         if self._busy_bound() >= TIRED:
-            tired = self.busy_time.ge(TIRED) * self.count.ge(rule.SUSTAINED_TRANSITIONS).float()
+            tired = self._busy_now() * self.busy_time.ge(TIRED)
             over = tired if over is None else torch.maximum(over, tired)
         return over
+
+    def _busy_now(self) -> torch.Tensor:
+        return self.count.clone().ge_(rule.SUSTAINED_TRANSITIONS)
 
     def add(self, now: float, dt: float, moves: torch.Tensor | None) -> None:
         """The moves that were made at time `now`, None for none; dt: seconds since the time before."""
@@ -104,18 +111,18 @@ class Counts:
             if exhausted is not None:
                 self.exempt = exhausted if self.exempt is None else torch.maximum(self.exempt, exhausted)
             self.count += moves
-            self._marks.append((now, moves.byte(), int(moves.max())))
+            self._marks.append((now, moves, int(moves.max())))
         busy = None
-        if self._bound() >= rule.SUSTAINED_TRANSITIONS:
-            busy = (self.count - (rule.SUSTAINED_TRANSITIONS - 0.5)).ge_(0)
-            busy = busy if bool(busy.sum() > 0) else None
+        if self.bound >= rule.SUSTAINED_TRANSITIONS:
+            busy = self._busy_now()
+            busy = busy if int(busy.max()) > 0 else None
         if self.exempt is not None:
             self.exempt = None if busy is None else self.exempt * busy
         if busy is None:
             return
         if self.busy_time is None:
             self.busy_time = torch.zeros(self.shape, device=self.device)
-        amount = busy.mul_(dt)
+        amount = busy.float().mul_(dt)
         self.busy_time += amount
         if self._bins and now - self._bins[-1].start < self.resolution:
             last = self._bins[-1]
@@ -127,11 +134,10 @@ class Counts:
     def broken(self) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """(who is over the limit of one second, who is over that of five); None if nobody can be."""
         general = sustained = None
-        if self._bound() > rule.MAX_TRANSITIONS:
-            general = self.count.gt(rule.MAX_TRANSITIONS).float()
+        if self.bound > rule.MAX_TRANSITIONS:
+            general = self.count.clone().gt_(rule.MAX_TRANSITIONS)
         if self._busy_bound() >= rule.SUSTAINED - 10 * CLOCK_SLACK:
-            long = self.busy_time.ge(rule.SUSTAINED - 10 * CLOCK_SLACK)
-            sustained = long * self.count.ge(rule.SUSTAINED_TRANSITIONS).float()
+            sustained = self._busy_now() * self.busy_time.ge(rule.SUSTAINED - 10 * CLOCK_SLACK)
         return general, sustained
 
     def fork(self, level: int) -> Counts:

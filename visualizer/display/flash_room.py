@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_transitions import DOWN, UP
+from visualizer.display.flash_transitions import DOWN, SCALE, UP
 from visualizer.display.flash_watch import Look, Watch
 
 # Of the cells around a limited tile, this part may still make a transition.
@@ -39,20 +39,20 @@ def room(
     ):
         if made.moved is None:
             continue
-        moved = made.moved[-1]
-        blocked = torch.zeros(grid.shape, dtype=torch.bool, device=grid.device)
+        blocked = torch.zeros(grid.padded, dtype=torch.bool, device=grid.device)
         if failed.bad_blocks is not None:
-            over = torch.maximum(made.over, failed.over)[-1] > 0
-            blocked |= grid.to_cells(kind.tiles_over(failed.bad_blocks, None)) & over
+            over = failed.over if made.over is None else torch.maximum(made.over, failed.over)
+            blocked |= grid.to_cells(kind.tiles_over(failed.bad_blocks, None)) & (over[-1] > 0)
         if failed.bad_events is not None:
             blocked |= grid.to_cells(kind.tiles_over(None, failed.bad_events))
         if still_cells is not None:
             blocked |= still_cells & (kind.cells.count[-1] >= 1)
-        cells = (blocked * moved).view(-1).nonzero()[:, 0]
+        cells = grid.crop(blocked * made.moved[-1]).reshape(-1).nonzero()[:, 0]
         if len(cells):
             where.append(cells)
-            moves = made.moves[:, -1].reshape(2, -1)[:, cells]
-            reaches.append(reach(watch, begin.view(3, -1)[:, cells], end.view(3, -1)[:, cells], moves, cells))
+            moves = grid.crop(made.moves[:, -1]).reshape(2, -1).index_select(1, cells)
+            lights = (light.view(3, -1).index_select(1, cells) for light in (begin, end))
+            reaches.append(reach(watch, *lights, moves, cells))
     if not where:
         result = torch.ones(grid.tiles, device=grid.device)
     else:
@@ -69,7 +69,7 @@ def quantile(grid: Grid, reaches: torch.Tensor, cells: torch.Tensor) -> torch.Te
     cells: indices into the flattened grid, [n]; reaches: the weight at which each makes a transition.
     """
     # Fine steps near 0, where a strong flash has to be held.
-    step = (reaches.clamp(0, 1).sqrt() * (STEPS - 1)).long()
+    step = (reaches.nan_to_num(1).clamp(0, 1).sqrt() * (STEPS - 1)).long()
     index = step * grid.tile_cells.numel() + grid.tile_of.view(-1)[cells]
     counts = torch.bincount(index, minlength=grid.tile_cells.numel() * STEPS).float()
     counts = around(counts.view(STEPS, *grid.tiles).cumsum(0))
@@ -86,10 +86,8 @@ def luminance_reach(
     watch: Watch, begin: torch.Tensor, end: torch.Tensor, moves: torch.Tensor, cells: torch.Tensor
 ) -> torch.Tensor:
     """The weights, [n], at which cells [n] make their transitions; lights [3, n], moves [up/down, n]."""
-    tracker = watch.luminance
-    step = tracker.step[-1].item() - ROUNDING
-    low, high = tracker.low[-1].view(-1)[cells], tracker.high[-1].view(-1)[cells]
-    target = torch.where(moves[UP] > 0, low + step, high - step)
+    turns = watch.grid.crop(watch.luminance.turn[:, -1]).reshape(2, -1).index_select(1, cells) / SCALE
+    target = torch.where(moves[UP] > 0, turns[UP] - ROUNDING, turns[DOWN] + ROUNDING)
     first = watch.weights @ begin
     change = watch.weights @ end - first
     return (target - first) / torch.where(change == 0, 1e-9, change)
@@ -112,7 +110,7 @@ def red_reach(
     corner_u = torch.where(u1 - box[0] > box[1] - u1, box[0], box[1])
     corner_v = torch.where(v1 - box[2] > box[3] - v1, box[2], box[3])
     du, dv, eu, ev = u1 - u0, v1 - v0, u0 - corner_u, v0 - corner_v
-    step = 0.95 * tracker.step[-1].item()
+    step = 0.95 * float(tracker.step[-1])
     a, b, c = du * du + dv * dv, eu * du + ev * dv, eu * eu + ev * ev - step * step
     part = (((b * b - a * c).clamp(min=0).sqrt() - b) / a.clamp(min=1e-9)).clamp(0, 1)
     # How far along the line a mixture lies is set by the weights of the two lights in u'v'.
@@ -125,8 +123,8 @@ def mean_reach(watch: Watch, begin: torch.Tensor, end: torch.Tensor) -> torch.Te
     """The weight at which the mean luminance of the picture makes a transition, a scalar."""
     tracker = watch.mean
     first, last = watch.relative_luminance(begin).mean(), watch.relative_luminance(end).mean()
-    step = tracker.step[-1].item() - ROUNDING
-    target = tracker.low[-1, 0, 0] + step if bool(last > first) else tracker.high[-1, 0, 0] - step
+    step = tracker.steps[-1] - ROUNDING
+    target = tracker.low[-1] + step if bool(last > first) else tracker.high[-1] - step
     return ((target - first) / (last - first)).nan_to_num(1).clamp(0, 1)
 
 

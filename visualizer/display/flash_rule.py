@@ -8,6 +8,7 @@ least two flashes a second for four of five seconds: EA IRIS, after ITU-R BT.170
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +67,11 @@ class Grid:
 
     A cell is a square of `factor` pixels; its colour is the mean in linear light. Areas are counted
     in tiles, squares of `tile` cells, and blocks lie at every tile. With tiles of one cell that is
-    exact; otherwise a block is taken so much larger that it holds every block that lies in between.
+    exact; otherwise a block is taken so much larger that it holds every block that lies in between,
+    and what fills too much of one is looked at again, cell by cell.
+
+    Masks and counts of cells are int16, of which a CPU does most at a time, and `padded`: to whole
+    tiles, with cells that never change.
     """
 
     def __init__(self, height: int, width: int, device: torch.device | str = "cpu", exact: bool = False):
@@ -78,35 +83,46 @@ class Grid:
         factor = math.ceil(max(width / MAX_GRID_WIDTH, height / MAX_GRID_HEIGHT))
         self.factor = max(1, min(factor, height, width))
         self.shape = height // self.factor, width // self.factor
-        block = [max(1, round(n * part)) for n, part in zip(self.shape, BLOCK, strict=True)]
-        self.block_cells = block[0] * block[1]
-        self.tile = 1 if exact else max(1, min(block) // 16)
+        self.cell_block = tuple(max(1, round(n * part)) for n, part in zip(self.shape, BLOCK, strict=True))
+        self.block_cells = self.cell_block[0] * self.cell_block[1]
+        self.tile = 1 if exact else max(1, min(self.cell_block) // 16)
         self.tiles = tuple(math.ceil(n / self.tile) for n in self.shape)
+        self.padded = tuple(n * self.tile for n in self.tiles)
         self.block = tuple(
-            min(t, math.ceil((b - 1) / self.tile) + 1) for b, t in zip(block, self.tiles, strict=True)
+            min(t, math.ceil((b - 1) / self.tile) + 1)
+            for b, t in zip(self.cell_block, self.tiles, strict=True)
         )
         self.positions = tuple(t - b + 1 for t, b in zip(self.tiles, self.block, strict=True))
         self.linear = LINEAR.to(self.device)
         self.code = CODE.to(self.device)
-        self.tile_cells = self.sum_tiles(torch.ones(self.shape, device=self.device))
+        ones = torch.ones(self.shape, dtype=torch.int16, device=self.device)
+        self.tile_cells = self.sum_tiles(self.pad(ones)).float()
         row = torch.arange(self.shape[0], device=self.device) // self.tile
         column = torch.arange(self.shape[1], device=self.device) // self.tile
         self.tile_of = row[:, None] * self.tiles[1] + column
 
     def measure(self, frame: torch.Tensor) -> torch.Tensor:
         """[h, w, 3] uint8 sRGB to the grid's linear RGB, [3, rows, columns] float in 0..1."""
-        k, (rows, columns) = self.factor, self.shape
-        if k == 1:
+        if self.factor == 1:
             return self.to_linear(frame.permute(2, 0, 1))
-        pixels = frame[: rows * k, : columns * k].reshape(rows * k, columns * k * 3)
+        return self.pool(self.to_linear, frame)
+
+    def pool(self, light: Callable[[torch.Tensor], torch.Tensor], frame: torch.Tensor) -> torch.Tensor:
+        """Means over the cells, [3, rows, columns], of what `light` makes of rows of a frame [h, w, 3]."""
+        k, (rows, columns) = self.factor, self.shape
         sums = torch.empty(rows, columns * k * 3, device=self.device)
         # A few rows at a time stay in the cache: four times as fast as the whole frame at once.
         step = max(1, 60 // k)
         for top in range(0, rows, step):
             bottom = min(rows, top + step)
-            part = self.to_linear(pixels[top * k : bottom * k]).view(bottom - top, k, -1)
-            torch.sum(part, 1, out=sums[top:bottom])
-        return (sums.view(rows, columns, k, 3).sum(2).permute(2, 0, 1) / (k * k)).contiguous()
+            part = light(frame[top * k : bottom * k, : columns * k])
+            torch.sum(part.reshape(bottom - top, k, -1), 1, out=sums[top:bottom])
+        # To planes first: adding neighbours is much faster than summing over a short dimension.
+        sums = sums.view(rows, columns, k, 3)
+        planes = sums[:, :, 0].permute(2, 0, 1).contiguous()
+        for i in range(1, k):
+            planes += sums[:, :, i].permute(2, 0, 1)
+        return planes.mul_(1 / (k * k))
 
     def to_linear(self, codes: torch.Tensor) -> torch.Tensor:
         """uint8 sRGB of any shape to linear light in 0..1."""
@@ -117,32 +133,71 @@ class Grid:
         index = (linear * (len(self.code) - 1)).add_(0.5).int()
         return self.code.index_select(0, index.view(-1)).view(linear.shape)
 
-    def sum_tiles(self, cells: torch.Tensor) -> torch.Tensor:
-        """[..., rows, columns] to the sums over each tile, [..., tile rows, tile columns] float."""
-        planes = cells.reshape(-1, 1, *self.shape).float()
-        if self.tile > 1:
-            planes = F.avg_pool2d(planes, self.tile, ceil_mode=True, divisor_override=1)
-        return planes.view(*cells.shape[:-2], *self.tiles)
+    def pad(self, cells: torch.Tensor) -> torch.Tensor:
+        """[..., rows, columns] to whole tiles, [..., padded rows, padded columns]."""
+        if self.padded == self.shape:
+            return cells
+        padded = cells.new_zeros(*cells.shape[:-2], *self.padded)
+        padded[..., : self.shape[0], : self.shape[1]] = cells
+        return padded
+
+    def crop(self, padded: torch.Tensor) -> torch.Tensor:
+        """The opposite of `pad`."""
+        return padded[..., : self.shape[0], : self.shape[1]]
+
+    def sum_tiles(self, padded: torch.Tensor) -> torch.Tensor:
+        """[..., padded rows, padded columns] to the sums over each tile, [..., tile rows, tile columns]."""
+        k = self.tile
+        if k == 1:
+            return padded
+        rows = padded[..., 0::k, :] + padded[..., 1::k, :]
+        for i in range(2, k):
+            rows += padded[..., i::k, :]
+        sums = rows[..., 0::k] + rows[..., 1::k]
+        for i in range(2, k):
+            sums += rows[..., i::k]
+        return sums
 
     def to_cells(self, tiles: torch.Tensor) -> torch.Tensor:
-        """[tile rows, tile columns] to [rows, columns], the same value all over a tile."""
+        """[..., tile rows, tile columns] to padded cells, the same value all over a tile."""
         (rows, columns), k = self.tiles, self.tile
-        cells = tiles[:, None, :, None].expand(rows, k, columns, k).reshape(rows * k, columns * k)
-        return cells[: self.shape[0], : self.shape[1]]
+        if k == 1:
+            return tiles
+        spread = tiles[..., :, None, :, None].expand(*tiles.shape[:-2], rows, k, columns, k)
+        return spread.reshape(*tiles.shape[:-2], *self.padded)
 
     def filled(self, tile_sums: torch.Tensor) -> torch.Tensor:
         """[..., tile rows, tile columns] cells set to the part of each block set, [..., positions]."""
-        return _box_sums(tile_sums, self.block) / self.block_cells
+        return _box_sums(tile_sums.float(), self.block).mul_(1 / self.block_cells)
 
-    def exceeds(self, cells: torch.Tensor, limits: torch.Tensor) -> torch.Tensor | None:
+    def exceeds(
+        self, tile_sums: torch.Tensor, cells: Callable[[], torch.Tensor], limits: list[float]
+    ) -> torch.Tensor | None:
         """Blocks of which more than limits[level] is set, [levels, positions] bool; None if there are none.
 
-        cells: [levels, rows, columns], 0 or 1; limits: [levels, 1, 1].
+        tile_sums: [levels, tile rows, tile columns] of cells(), [levels, padded rows, padded columns].
         """
-        if not bool((cells.sum((1, 2)) > limits.view(-1) * self.block_cells).any()):
+        most = [limit * self.block_cells for limit in limits]
+        totals = tile_sums.sum((1, 2)).tolist()
+        if all(total <= m for total, m in zip(totals, most, strict=True)):
             return None
-        over = self.filled(self.sum_tiles(cells)) > limits
-        return over if bool(over.any()) else None
+        over = self.filled(tile_sums) > torch.tensor(limits, device=self.device).view(-1, 1, 1)
+        levels = over.flatten(1).any(1).tolist()
+        for level, limit in enumerate(most):
+            if levels[level] and not self._exactly_exceeds(tile_sums[level], cells, level, limit):
+                over[level] = False
+                levels[level] = False
+        return over if any(levels) else None
+
+    def _exactly_exceeds(self, tile_sums: torch.Tensor, cells: Callable, level: int, most: float) -> bool:
+        """Whether a block, wherever it lies, holds more than `most`."""
+        if self.tile == 1:
+            return True
+        inner = tuple(max(1, b // self.tile) for b in self.cell_block)
+        if float(_box_sums(tile_sums.float(), inner).max()) > most:
+            return True
+        exact = self.crop(cells()[level]).int()
+        return float(_box_sums(exact, self.cell_block).max()) > most
 
     def tiles_in(self, blocks: torch.Tensor) -> torch.Tensor:
         """Tiles in any of the blocks set: [..., positions] to [..., tile rows, tile columns], bool."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from visualizer.display import flash_rule as rule
 from visualizer.display.flash_counts import Counts
 from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_transitions import DOWN, UP, LuminanceTracker, RedTracker, column
+from visualizer.display.flash_transitions import DOWN, SCALE, UP, LuminanceTracker, MeanTracker, RedTracker
 
 KINDS = ("general", "red")
 
@@ -22,6 +23,9 @@ class _Recent:
 
     time: float
     moves: torch.Tensor
+    # Their sums over the tiles, and over all of them for each level.
+    tiles: torch.Tensor
+    total: torch.Tensor
     # Those, in any direction, that have not been counted because too few were together.
     waiting: torch.Tensor
     # The part of every block, and last of the whole picture, that moved, [up/down, levels, blocks + 1].
@@ -44,6 +48,8 @@ class KindLook:
     over: torch.Tensor | None = None
     bad_blocks: torch.Tensor | None = None
     bad_events: torch.Tensor | None = None
+    # Whether each level of the rule would still hold.
+    levels: tuple[bool, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -67,9 +73,10 @@ class Flashes:
 
     def __init__(self, grid: Grid, margins: tuple[float, ...], resolution: float):
         self.grid, levels = grid, len(margins)
-        self.area = column([rule.AREA * (1 - m) for m in margins], grid.device)
+        self.areas = [rule.AREA * (1 - m) for m in margins]
+        self.area = torch.tensor(self.areas, device=grid.device).view(-1, 1)
         shape = levels, grid.positions[0] * grid.positions[1] + 2
-        self.cells = Counts((levels, *grid.shape), grid.device, resolution)
+        self.cells = Counts((levels, *grid.padded), grid.device, resolution)
         self.events = Counts(shape, grid.device, resolution)
         # Directions of the last event: 1 up, 2 down, 3 both at once.
         self.last = torch.zeros(shape, dtype=torch.uint8, device=grid.device)
@@ -85,55 +92,62 @@ class Flashes:
 
     def _filled(self, recent: _Recent) -> torch.Tensor:
         if recent.filled is None:
-            tile_sums = self.grid.sum_tiles(recent.moves)
-            whole = tile_sums.sum((2, 3)) / (self.grid.shape[0] * self.grid.shape[1])
-            recent.filled = torch.cat((self.grid.filled(tile_sums).flatten(2), whole[..., None]), 2)
+            whole = recent.tiles.sum((2, 3)).float().div_(self.grid.shape[0] * self.grid.shape[1])
+            recent.filled = torch.cat((self.grid.filled(recent.tiles).flatten(2), whole[..., None]), 2)
         return recent.filled
 
-    def _enough(self, recents: list[_Recent]) -> bool:
-        """Whether so many cells moved that they could fill too much of a block."""
-        cells = sum(r.moves.sum((0, 2, 3)) for r in recents)
-        return bool((cells > self.area[:, 0, 0] * self.grid.block_cells).any())
-
-    def _counted(self, recents: list[_Recent]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """(where enough moves are together, how many moves of each cell count for that now)."""
-        filled = sum(self._filled(r).sum(0)[..., :-1] for r in recents)
-        blocks = (filled > self.area[..., 0]).view(-1, *self.grid.positions)
-        if not bool(blocks.any()):
-            return None, None
-        together = torch.stack([self.grid.to_cells(level) for level in self.grid.tiles_in(blocks).float()])
-        return together, sum(r.waiting for r in recents) * together
+    def _together(self, recents: list[_Recent]) -> torch.Tensor | None:
+        """Where so many cells moved that they fill too much of a block, [levels, rows, columns]; or None."""
+        tiles = sum(r.tiles[UP] + r.tiles[DOWN] for r in recents)
+        blocks = self.grid.exceeds(tiles, lambda: sum(r.moves.sum(0) for r in recents), self.areas)
+        return None if blocks is None else self.grid.to_cells(self.grid.tiles_in(blocks).short())
 
     def _fired(self, recents: list[_Recent]) -> torch.Tensor:
         """Who has an event now, [up/down, levels, blocks + 2] bool."""
         filled = sum(self._filled(r) * (r.time > self.last_time[..., :-1]) for r in recents)
-        return F.pad(filled > self.area[..., 0], (0, 1))
+        return F.pad(filled > self.area, (0, 1))
 
     def look(self, moves: torch.Tensor | None, mean_moves: torch.Tensor | None, now: float) -> KindLook:
         """What these moves would do: of cells [up/down, levels, rows, columns], and of the mean."""
-        seen = KindLook()
+        seen = KindLook(levels=(True,) * len(self.areas))
         if moves is not None:
-            seen.moves, seen.moved = moves, torch.maximum(moves[UP], moves[DOWN])
-            seen.recent = _Recent(now, moves, seen.moved)
-            recents = [*self.recent, seen.recent]
-            if self._enough(recents):
-                seen.together, seen.counted = self._counted(recents)
-                seen.fired = self._fired(recents)
+            self._look_at_cells(seen, moves, now)
         if mean_moves is not None:
             if seen.fired is None:
                 seen.fired = torch.zeros(self.last_time.shape, dtype=torch.bool, device=self.grid.device)
             seen.fired[..., -1] = mean_moves
-        seen.over = self.cells.over(seen.counted)
-        if seen.over is not None and seen.counted is not None:
-            seen.bad_blocks = self.grid.exceeds(seen.over, self.area)
+        if seen.counted is not None:
+            seen.over = self.cells.over(seen.counted)
+            if seen.over is not None:
+                tiles = self.grid.sum_tiles(seen.over)
+                seen.bad_blocks = self.grid.exceeds(tiles, lambda: seen.over, self.areas)
         if seen.fired is not None:
             opposed = (seen.fired[UP] & (self.last != 1)) | (seen.fired[DOWN] & (self.last != 2))
-            seen.opposed = opposed.float()
+            seen.opposed = opposed.short()
             over = self.events.over(seen.opposed)
             if over is not None:
                 bad = (over * seen.opposed) > 0
                 seen.bad_events = bad if bool(bad.any()) else None
+        for bad in (seen.bad_blocks, seen.bad_events):
+            if bad is not None:
+                broken = bad.flatten(1).any(1).tolist()
+                seen.levels = tuple(ok and not b for ok, b in zip(seen.levels, broken, strict=True))
         return seen
+
+    def _look_at_cells(self, seen: KindLook, moves: torch.Tensor, now: float) -> None:
+        seen.moves, seen.moved = moves, moves[UP] + moves[DOWN]
+        tiles = self.grid.sum_tiles(moves)
+        seen.recent = _Recent(now, moves, tiles, tiles.sum((0, 2, 3)), seen.moved)
+        recents = [*self.recent, seen.recent]
+        cells = sum(r.total for r in recents).tolist()
+        if all(n <= area * self.grid.block_cells for n, area in zip(cells, self.areas, strict=True)):
+            return
+        seen.together = self._together(recents)
+        if seen.together is not None:
+            seen.counted = sum(r.waiting for r in recents) * seen.together
+        whole = max(n / area for n, area in zip(cells, self.areas, strict=True))
+        if seen.together is not None or whole > self.grid.shape[0] * self.grid.shape[1]:
+            seen.fired = self._fired(recents)
 
     def accept(self, seen: KindLook, now: float, dt: float) -> None:
         """What was looked at is what was shown."""
@@ -181,7 +195,7 @@ class Flashes:
         cells, events = self.cells.over_now(), self.events.over_now()
         tiles = None
         if events is not None and bool(events.any()):
-            often = self.grid.sum_tiles(self.cells.count[-1].ge(2)) > part * self.grid.tile_cells
+            often = self.grid.sum_tiles(self.cells.count[-1].ge(2).short()) > part * self.grid.tile_cells
             tiles = often & self.tiles_over(None, events > 0)
         if cells is not None:
             many = self.grid.sum_tiles(cells[-1]) > part * self.grid.tile_cells
@@ -195,19 +209,24 @@ class Flashes:
             part = 0.0
             if events is not None and bool(events.any()):
                 part = rule.AREA
-            if cells is not None and self.grid.exceeds(cells, self.area) is not None:
-                part = float(self.grid.filled(self.grid.sum_tiles(cells)).max())
+            if cells is not None:
+                tiles = self.grid.sum_tiles(cells)
+                if self.grid.exceeds(tiles, lambda cells=cells: cells, self.areas) is not None:
+                    part = float(self.grid.filled(tiles).max())
             parts.append(part)
         return parts[0], parts[1]
 
     def fork(self, level: int) -> Flashes:
         """An independent copy of one level."""
         one = slice(level, level + 1)
-        other = object.__new__(Flashes)
-        other.grid, other.area = self.grid, self.area[one]
+        other = copy.copy(self)
+        other.areas, other.area = self.areas[one], self.area[one]
         other.cells, other.events = self.cells.fork(level), self.events.fork(level)
         other.last, other.last_time = self.last[one].clone(), self.last_time[:, one].clone()
-        other.recent = deque(_Recent(r.time, r.moves[:, one], r.waiting[one]) for r in self.recent)
+        other.recent = deque(
+            _Recent(r.time, r.moves[:, one], r.tiles[:, one], r.total[one], r.waiting[one])
+            for r in self.recent
+        )
         return other
 
 
@@ -216,14 +235,18 @@ class Look:
     """What showing a frame would do: nothing has been done yet."""
 
     luminance: tuple[torch.Tensor, torch.Tensor | None]
-    mean: tuple[torch.Tensor, torch.Tensor | None]
-    red: tuple[tuple, torch.Tensor | None]
+    mean: tuple[float, list[int | None] | None]
+    red: tuple[tuple | None, torch.Tensor | None]
     kinds: tuple[KindLook, ...] = field(default=())
 
     @property
     def ok(self) -> bool:
-        """Whether the rule would still hold."""
+        """Whether all levels of the rule would still hold."""
         return all(kind.ok for kind in self.kinds)
+
+    def keeps(self, level: int) -> bool:
+        """Whether one level of the rule would still hold."""
+        return all(kind.levels[level] for kind in self.kinds)
 
 
 class Watch:
@@ -233,12 +256,12 @@ class Watch:
     """
 
     def __init__(self, grid: Grid, margins: tuple[float, ...] = (0.0,), resolution: float = 0.25):
-        """One level per margin; resolution: seconds by which busy times may be overrated."""
+        """One level per margin, in rising order; resolution: seconds by which busy times may be overrated."""
         self.grid = grid
         self.weights = torch.tensor(rule.LUMINANCE, device=grid.device)
         self.luminance = LuminanceTracker(margins, grid.device)
-        self.mean = LuminanceTracker(margins, grid.device)
-        self.red = RedTracker(margins, grid.device)
+        self.mean = MeanTracker(margins)
+        self.red = RedTracker(margins, grid)
         self.kinds = tuple(Flashes(grid, margins, resolution) for _ in KINDS)
         self.now = self.dt = 0.0
 
@@ -256,12 +279,13 @@ class Watch:
     def look(self, linear: torch.Tensor) -> Look:
         """linear: the candidate on the grid, [3, rows, columns] linear RGB in 0..1, contiguous."""
         luminance = self.relative_luminance(linear)
-        seen = Look(
-            self.luminance.look(luminance),
-            self.mean.look(luminance.mean().view(1, 1)),
-            self.red.look(linear),
-        )
-        mean_moves = None if seen.mean[1] is None else seen.mean[1][..., 0, 0] > 0
+        mean = self.mean.look(float(luminance.mean()))
+        units = self.grid.pad(luminance.mul_(SCALE).add_(0.5).short())
+        seen = Look(self.luminance.look(units), mean, self.red.look(linear))
+        mean_moves = None
+        if mean[1] is not None:
+            moves = [[move == way for move in mean[1]] for way in (UP, DOWN)]
+            mean_moves = torch.tensor(moves, device=self.grid.device)
         general, red = self.kinds
         seen.kinds = (
             general.look(seen.luminance[1], mean_moves, self.now),
@@ -300,8 +324,7 @@ class Watch:
 
     def fork(self, level: int) -> Watch:
         """An independent copy of one level, with the same past; something must have been accepted."""
-        other = object.__new__(Watch)
-        other.grid, other.weights, other.now, other.dt = self.grid, self.weights, self.now, self.dt
+        other = copy.copy(self)
         other.luminance, other.mean = self.luminance.fork(level), self.mean.fork(level)
         other.red = self.red.fork(level)
         other.kinds = tuple(kind.fork(level) for kind in self.kinds)
