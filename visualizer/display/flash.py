@@ -15,7 +15,6 @@ import math
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 
 from visualizer.display.flash_room import room, spread
 from visualizer.display.flash_rule import Grid
@@ -89,8 +88,8 @@ class FlashLimiter:
         linear = self._grid.measure(frame)
         blended: list[torch.Tensor] = []
 
-        def show(alpha: torch.Tensor) -> torch.Tensor:
-            blended[:] = self._blend(frame, alpha)
+        def show(weights: torch.Tensor) -> torch.Tensor:
+            blended[:] = self._blend(frame, weights)
             return self._grid.measure(blended[0])
 
         held = self._step(linear, dt, show) is not None
@@ -127,8 +126,8 @@ class FlashLimiter:
     ) -> torch.Tensor | None:
         """Accept the next frame: the weights to show it with, None for all of it.
 
-        show: makes the blend with given weights and returns its grid, None if that is the grid's
-        blend. What it made last was accepted.
+        show: makes the blend with given weights by tile and returns its grid, None if that is the
+        grid's blend. What it made last was accepted.
         """
         watch, self.held = self._watch, 0.0
         watch.advance(dt)
@@ -168,10 +167,11 @@ class FlashLimiter:
         for _ in range(ATTEMPTS):
             tiles = torch.minimum(tiles, room(self._watch, self._last, linear, seen, fail, hostile))
             tiles = tiles.masked_fill(bad, 0)
-            alpha = spread(self._grid, tiles)
+            weights = spread(self._grid, tiles)
+            alpha = self._grid.between(weights)
             looked = self._watch.look(torch.lerp(self._last, linear, alpha))
             if looked.ok and show is not None:
-                looked = self._watch.look(show(alpha))
+                looked = self._watch.look(show(weights))
             if looked.ok:
                 return alpha, looked
             # A place that breaks the rule in spite of what was calculated stays as it is.
@@ -179,25 +179,17 @@ class FlashLimiter:
             bad = bad | failed if fail is not seen else bad
             fail = looked
         alpha = torch.zeros_like(alpha)
-        return alpha, self._watch.look(self._last if show is None else show(alpha))
+        return alpha, self._watch.look(self._last if show is None else show(torch.zeros_like(weights)))
 
-    def _blend(self, frame: torch.Tensor, alpha: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The last frame moved towards `frame` by alpha: ([h, w, 3] uint8, the same in linear light)."""
-        grid, (height, width) = self._grid, self._grid.size
+    def _blend(self, frame: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The last frame moved towards `frame`: ([h, w, 3] uint8, the same in linear light)."""
+        grid, height = self._grid, self._grid.size[0]
         before = grid.to_linear(self._shown) if self._light is None else self._light
-        if bool(alpha.min() == alpha.max()):
-            weights = alpha[:1, :1].expand(height, width)
-        elif grid.factor == 1:
-            weights = alpha
-        else:
-            inner = tuple(n * grid.factor for n in grid.shape)
-            weights = F.interpolate(alpha[None, None], size=inner, mode="bilinear", align_corners=False)
-            edge = (0, width - inner[1], 0, height - inner[0])
-            weights = F.pad(weights, edge, mode="replicate")[0, 0]
+        alpha = grid.between(weights, pixels=True)[..., None]
         shown, light = torch.empty_like(frame), torch.empty_like(before)
         for top in range(0, height, ROWS):
             rows = slice(top, min(height, top + ROWS))
-            torch.lerp(before[rows], grid.to_linear(frame[rows]), weights[rows, :, None], out=light[rows])
+            torch.lerp(before[rows], grid.to_linear(frame[rows]), alpha[rows], out=light[rows])
             shown[rows] = grid.to_code(light[rows])
         return shown, light
 

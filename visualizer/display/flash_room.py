@@ -69,17 +69,21 @@ def quantile(grid: Grid, reaches: torch.Tensor, cells: torch.Tensor) -> torch.Te
     cells: indices into the flattened grid, [n]; reaches: the weight at which each makes a transition.
     """
     # Fine steps near 0, where a strong flash has to be held.
-    step = (reaches.nan_to_num(1).clamp(0, 1).sqrt() * (STEPS - 1)).long()
-    index = step * grid.tile_cells.numel() + grid.tile_of.view(-1)[cells]
-    counts = torch.bincount(index, minlength=grid.tile_cells.numel() * STEPS).float()
-    counts = around(counts.view(STEPS, *grid.tiles).cumsum(0))
-    free = (counts <= TILE_AREA * around(grid.tile_cells[None])).sum(0).float()
+    step = (reaches.nan_to_num(1).clamp(0, 1).sqrt_() * (STEPS - 1)).long()
+    n_tiles = grid.tile_cells.numel()
+    index = step.mul_(n_tiles).add_(grid.tile_of.view(-1).index_select(0, cells))
+    counts = torch.bincount(index, minlength=n_tiles * STEPS).float().view(STEPS, n_tiles)
+    # Added up from the step 0 on.
+    counts = (torch.ones(STEPS, STEPS, device=grid.device).tril_() @ counts).view(STEPS, *grid.tiles)
+    free = (around(counts) <= TILE_AREA * around(grid.tile_cells)).float().sum(0)
     return (free / (STEPS - 1)).square().masked_fill(free == STEPS, 1)
 
 
 def around(tiles: torch.Tensor) -> torch.Tensor:
-    """Sums over each tile and its neighbours, [n, tile rows, tile columns]."""
-    return F.avg_pool2d(tiles[None], 3, stride=1, padding=1, divisor_override=1)[0]
+    """Sums over each tile and its neighbours, [..., tile rows, tile columns]."""
+    sums = F.pad(tiles, (1, 1, 1, 1))
+    sums = sums[..., :-2, :] + sums[..., 1:-1, :] + sums[..., 2:, :]
+    return sums[..., :-2] + sums[..., 1:-1] + sums[..., 2:]
 
 
 def luminance_reach(
@@ -106,9 +110,9 @@ def red_reach(
         return to_red
     u0, v0 = tracker.chromaticity(begin)
     u1, v1 = tracker.chromaticity(end)
-    box = tracker.box[:, -1, cells]
-    corner_u = torch.where(u1 - box[0] > box[1] - u1, box[0], box[1])
-    corner_v = torch.where(v1 - box[2] > box[3] - v1, box[2], box[3])
+    box = tracker.box[:, -1].index_select(1, cells)
+    corner_u = torch.where(u1 - box[0] > -box[1] - u1, box[0], -box[1])
+    corner_v = torch.where(v1 - box[2] > -box[3] - v1, box[2], -box[3])
     du, dv, eu, ev = u1 - u0, v1 - v0, u0 - corner_u, v0 - corner_v
     step = 0.95 * float(tracker.step[-1])
     a, b, c = du * du + dv * dv, eu * du + ev * dv, eu * eu + ev * ev - step * step
@@ -129,18 +133,17 @@ def mean_reach(watch: Watch, begin: torch.Tensor, end: torch.Tensor) -> torch.Te
 
 
 def spread(grid: Grid, tiles: torch.Tensor) -> torch.Tensor:
-    """Weights by tile to smooth ones by cell, nowhere above those of the cell's own tile."""
-    lowest = tiles.min()
-    if bool(lowest == tiles.max()):
-        return lowest.expand(grid.shape)
-    # The least weight within some tiles, averaged over one tile less, then between their centres.
-    least = -F.max_pool2d(_pad(-tiles[None, None], SOFT + 1), 2 * SOFT + 3, stride=1)
-    least = F.avg_pool2d(_pad(least, SOFT), 2 * SOFT + 1, stride=1)
-    full = tuple(n * grid.tile for n in grid.tiles)
-    cells = F.interpolate(least, size=full, mode="bilinear", align_corners=False)
-    cells = cells[0, 0, : grid.shape[0], : grid.shape[1]]
-    return cells.masked_fill(cells > 0.999, 1).contiguous()
+    """Weights by tile to smooth ones, nowhere above those of the tile itself; [tile rows, tile columns].
+
+    Between the tiles' centres `Grid.between` goes on.
+    """
+    if bool(tiles.min() == tiles.max()):
+        return tiles
+    # The least weight within some tiles, averaged over one tile less.
+    least = _pad(tiles, SOFT + 1).unfold(0, 2 * SOFT + 3, 1).amin(-1).unfold(1, 2 * SOFT + 3, 1).amin(-1)
+    least = _pad(least, SOFT).unfold(0, 2 * SOFT + 1, 1).mean(-1).unfold(1, 2 * SOFT + 1, 1).mean(-1)
+    return least.masked_fill(least > 0.999, 1)
 
 
 def _pad(tiles: torch.Tensor, n: int) -> torch.Tensor:
-    return F.pad(tiles, (n, n, n, n), mode="replicate")
+    return F.pad(tiles[None, None], (n, n, n, n), mode="replicate")[0, 0]

@@ -85,7 +85,7 @@ class Grid:
         self.shape = height // self.factor, width // self.factor
         self.cell_block = tuple(max(1, round(n * part)) for n, part in zip(self.shape, BLOCK, strict=True))
         self.block_cells = self.cell_block[0] * self.cell_block[1]
-        self.tile = 1 if exact else max(1, min(self.cell_block) // 16)
+        self.tile = 1 if exact else max(1, min(self.cell_block) // 10)
         self.tiles = tuple(math.ceil(n / self.tile) for n in self.shape)
         self.padded = tuple(n * self.tile for n in self.tiles)
         self.block = tuple(
@@ -93,6 +93,13 @@ class Grid:
             for b, t in zip(self.cell_block, self.tiles, strict=True)
         )
         self.positions = tuple(t - b + 1 for t, b in zip(self.tiles, self.block, strict=True))
+        # Multiplied from the left and the right, they add up what is in each block.
+        self.in_blocks = tuple(
+            _bands(p, t, b, self.device) for p, t, b in zip(self.positions, self.tiles, self.block, strict=True)
+        )
+        # The same for the weights of tiles at every cell and at every pixel.
+        self.at_cells = self._slopes(self.shape, self.tile)
+        self.at_pixels = self._slopes(self.size, self.tile * self.factor)
         self.linear = LINEAR.to(self.device)
         self.code = CODE.to(self.device)
         ones = torch.ones(self.shape, dtype=torch.int16, device=self.device)
@@ -166,9 +173,25 @@ class Grid:
         spread = tiles[..., :, None, :, None].expand(*tiles.shape[:-2], rows, k, columns, k)
         return spread.reshape(*tiles.shape[:-2], *self.padded)
 
+    def between(self, tiles: torch.Tensor, pixels: bool = False) -> torch.Tensor:
+        """Weights 0..1 by tile, taken at the tiles' centres, to linear ones [rows, columns] or by pixel."""
+        down, across = self.at_pixels if pixels else self.at_cells
+        weights = down @ (tiles @ across.T)
+        return weights.masked_fill_(weights > 0.999, 1)
+
+    def _slopes(self, shape: tuple[int, int], size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Matrices of linear interpolation between the centres of tiles of a size."""
+        slopes = []
+        for n, tiles in zip(shape, self.tiles, strict=True):
+            place = ((torch.arange(n, device=self.device) + 0.5) / size - 0.5).clamp(0, tiles - 1)
+            away = (place[:, None] - torch.arange(tiles, device=self.device)).abs()
+            slopes.append((1 - away).clamp(min=0))
+        return tuple(slopes)
+
     def filled(self, tile_sums: torch.Tensor) -> torch.Tensor:
         """[..., tile rows, tile columns] cells set to the part of each block set, [..., positions]."""
-        return _box_sums(tile_sums.float(), self.block).mul_(1 / self.block_cells)
+        down, across = self.in_blocks
+        return (down @ (tile_sums.float() @ across.T)).mul_(1 / self.block_cells)
 
     def exceeds(
         self, tile_sums: torch.Tensor, cells: Callable[[], torch.Tensor], limits: list[float]
@@ -201,8 +224,14 @@ class Grid:
 
     def tiles_in(self, blocks: torch.Tensor) -> torch.Tensor:
         """Tiles in any of the blocks set: [..., positions] to [..., tile rows, tile columns], bool."""
-        bh, bw = self.block
-        return _box_sums(F.pad(blocks.float(), (bw - 1, bw - 1, bh - 1, bh - 1)), self.block) > 0
+        down, across = self.in_blocks
+        return down.T @ (blocks.float() @ across) > 0
+
+
+def _bands(rows: int, columns: int, width: int, device: torch.device) -> torch.Tensor:
+    """[rows, columns] with ones in `width` columns from the diagonal on."""
+    offset = torch.arange(columns, device=device) - torch.arange(rows, device=device)[:, None]
+    return ((offset >= 0) & (offset < width)).float()
 
 
 def _box_sums(planes: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

@@ -18,6 +18,8 @@ UP, DOWN = 0, 1
 # Luminance 1 in the int16 units of LuminanceTracker; with NEVER added to a step it can't be taken.
 SCALE = 16000
 NEVER = 15500
+# A bound in u'v' that any colour goes beyond.
+EMPTY = 9.0
 
 
 class LuminanceTracker:
@@ -141,14 +143,14 @@ class RedTracker:
         self.grid = grid
         shares = [rule.RED_SHARE * (1 - m / 4) for m in margins]
         self.share_rows = torch.tensor([[1 - q, -q, -q] for q in shares], device=device)
-        flares = [rule.FLARE * (1 - 3 * q) for q in shares]
+        flares = [rule.FLARE * (1 - 3 * q) + 1e-7 for q in shares]
         self.share_flare = torch.tensor(flares, device=device).view(-1, 1)
         self.step = torch.tensor([rule.RED_STEP * (1 - m) for m in margins], device=device).view(-1, 1)
         x, y, z = (torch.tensor(row, device=device) for row in rule.XYZ)
         self.chroma_rows = torch.stack((4 * x, 9 * y, x + 15 * y + 3 * z))
-        self.lower = torch.tensor([[True], [False], [True], [False]], device=device)
-        # Whether each cell is up, and [u' low, u' high, v' low, v' high] of its reds since then;
-        # [levels, cells] and [4, levels, cells], None while nothing is red.
+        self.chroma_flare = (self.chroma_rows.sum(1) * rule.FLARE)[:, None]
+        # Whether each cell is up, [levels, cells] float, and [u' low, -u' high, v' low, -v' high] of
+        # its reds since then, [4, levels, cells], EMPTY where it is not; None while nothing is red.
         self.inside: torch.Tensor | None = None
         self.box: torch.Tensor | None = None
         self.started = False
@@ -157,76 +159,52 @@ class RedTracker:
         """X + 15Y + 3Z of linear RGB [3, n]: with how much weight a light counts in a mixture's u'v'."""
         return self.chroma_rows[2] @ (linear + rule.FLARE)
 
-    def chromaticity(self, linear: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """u' and v' of linear RGB [3, n]; white of no light at all."""
-        rows = self.chroma_rows @ (linear + rule.FLARE)
-        return rows[0] / rows[2], rows[1] / rows[2]
+    def chromaticity(self, linear: torch.Tensor) -> torch.Tensor:
+        """u' and v' of linear RGB [3, n], [2, n]; white of no light at all."""
+        rows = torch.addmm(self.chroma_flare, self.chroma_rows, linear)
+        return rows[:2].div_(rows[2])
 
     def look(self, linear: torch.Tensor) -> tuple[tuple | None, torch.Tensor | None]:
         """(what accept needs, moves [up/down, levels, padded rows, columns] or None) if this were shown."""
         flat = linear.view(3, -1)
-        # The last level is the least strict: what is red for another is red for it.
-        redness = (self.share_rows[-1] @ flat).add_(self.share_flare[-1])
-        if self.inside is None:
-            if float(redness.max()) < 0:
-                return None, None
-            concerned = redness.ge_(0)
-        else:
-            concerned = torch.maximum(redness.ge_(0), self.inside.amax(0))
-        cells = concerned.nonzero()[:, 0]
-        if not len(cells):
+        red = torch.addmm(self.share_flare, self.share_rows, flat)
+        if self.inside is None and float(red.max()) < 0:
             return None, None
-        near = flat.index_select(1, cells)
-        red = torch.addmm(self.share_flare, self.share_rows, near).ge_(0)
-        u, v = self.chromaticity(near)
-        if self.inside is None:
-            up, down = red * self.started, torch.zeros_like(red)
-        else:
-            inside = self.inside.index_select(1, cells)
-            up, down = red * (1 - inside), inside * self._far(u, v, self._boxes(cells))
-        moves = torch.stack((up, down))
-        seen = cells, red, u, v, moves
+        red.ge_(0)
+        colour = self.chromaticity(flat)
+        moves = torch.zeros(2, *red.shape, device=flat.device)
+        if self.inside is not None:
+            # The way to the far corner of the box: to either side the longer one.
+            du = torch.maximum(colour[0] - self.box[0], -self.box[1] - colour[0])
+            dv = torch.maximum(colour[1] - self.box[2], -self.box[3] - colour[1])
+            far = du.square_().addcmul_(dv, dv).gt_(self.step * self.step)
+            torch.mul(self.inside, far, out=moves[DOWN])
+        if self.started:
+            moves[UP] = red if self.inside is None else (red - self.inside).clamp_(min=0)
+        seen = red, colour, moves
         if float(moves.max()) == 0:
             return seen, None
-        dense = torch.zeros((2, len(red), flat.shape[1]), dtype=torch.int16, device=linear.device)
-        dense.index_copy_(2, cells, moves.short())
-        return seen, self.grid.pad(dense.view(2, len(red), *linear.shape[1:]))
-
-    def _boxes(self, cells: torch.Tensor) -> torch.Tensor:
-        # Flattened, because index_select is much slower with three dimensions.
-        return self.box.flatten(0, 1).index_select(1, cells).view(4, -1, len(cells))
-
-    def _far(self, u: torch.Tensor, v: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
-        """Whether (u, v) is further than `step` from a colour that the cell has been."""
-        du = torch.maximum(u - box[0], box[1] - u).clamp_(min=0)
-        dv = torch.maximum(v - box[2], box[3] - v).clamp_(min=0)
-        return (du * du + dv * dv).gt_(self.step * self.step)
+        return seen, self.grid.pad(moves.short().view(2, len(red), *linear.shape[1:]))
 
     def accept(self, seen: tuple | None) -> None:
         """seen: from `look`."""
         if seen is not None:
-            self._accept_red(seen)
+            self._accept_red(*seen)
         self.started = True
 
-    def _accept_red(self, seen: tuple) -> None:
-        places, red, u, v, moves = seen
+    def _accept_red(self, red: torch.Tensor, colour: torch.Tensor, moves: torch.Tensor) -> None:
         if self.inside is None:
-            cells = self.grid.shape[0] * self.grid.shape[1]
-            self.inside = torch.zeros((len(red), cells), device=u.device)
-            self.box = torch.zeros((4, len(red), cells), device=u.device)
-        was, box = self.inside.index_select(1, places), self._boxes(places)
-        new = moves[UP] if self.started else red
-        outside = torch.maximum(torch.maximum(box[0] - u, u - box[1]), torch.maximum(box[2] - v, v - box[3]))
-        # Only a few of the cells change: where, as level and index into the cells concerned.
-        level, n = (new + moves[DOWN] + red * was * outside.gt_(0)).nonzero().T
-        if len(n):
-            inner, point = box[:, level, n], torch.stack((u, u, v, v))[:, n]
-            outer = torch.where(self.lower, torch.minimum(inner, point), torch.maximum(inner, point))
-            is_new = new[level, n]
-            self.box[:, level, places[n]] = torch.where(is_new > 0, point, outer)
-            self.inside[level, places[n]] = torch.maximum(was[level, n], is_new) * (1 - moves[DOWN][level, n])
-            if float(self.inside.max()) == 0:
-                self.inside = self.box = None
+            self.inside = torch.zeros_like(red)
+            self.box = torch.full((4, *red.shape), EMPTY, device=red.device)
+        # What is red is up, unless it just came down, being red still: then the next frame will be.
+        self.inside = torch.maximum(self.inside, red).sub_(moves[DOWN]).clamp_(min=0)
+        self.box += moves[DOWN] * (2 * EMPTY)
+        outside = (1 - red * self.inside).mul_(EMPTY)
+        for axis in (0, 1):
+            torch.minimum(self.box[2 * axis], colour[axis] + outside, out=self.box[2 * axis])
+            torch.minimum(self.box[2 * axis + 1], outside - colour[axis], out=self.box[2 * axis + 1])
+        if float(self.inside.max()) == 0:
+            self.inside = self.box = None
 
     def fork(self, level: int) -> RedTracker:
         """An independent copy of one level."""
