@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from visualizer.display.flash_room import room, spread
@@ -67,7 +68,7 @@ class FlashLimiter:
         # The last frame shown: itself, its grid, and while limited its unrounded linear light.
         self._shown = self._last = self._light = None
         self._input: Watch | None = None
-        self._limited: torch.Tensor | None = None
+        self._limited: np.ndarray | None = None
 
     @property
     def flashes(self) -> float:
@@ -88,7 +89,7 @@ class FlashLimiter:
         linear = self._grid.measure(frame)
         blended: list[torch.Tensor] = []
 
-        def show(weights: torch.Tensor) -> torch.Tensor:
+        def show(weights: np.ndarray) -> torch.Tensor:
             blended[:] = self._blend(frame, weights)
             return self._grid.measure(blended[0])
 
@@ -122,7 +123,7 @@ class FlashLimiter:
         return self.enabled
 
     def _step(
-        self, linear: torch.Tensor, dt: float, show: Callable[[torch.Tensor], torch.Tensor] | None
+        self, linear: torch.Tensor, dt: float, show: Callable[[np.ndarray], torch.Tensor] | None
     ) -> torch.Tensor | None:
         """Accept the next frame: the weights to show it with, None for all of it.
 
@@ -139,7 +140,7 @@ class FlashLimiter:
                 return None
             self._watch_input()
         cap, hostile = self._follow_input(linear, dt, seen)
-        if seen.ok and float(cap.min()) == 1 and not bool(hostile.any()):
+        if seen.ok and cap.min() == 1 and not hostile.any():
             alpha, accepted = None, seen
         else:
             alpha, accepted = self._fit(linear, seen, cap, hostile, show)
@@ -147,7 +148,7 @@ class FlashLimiter:
         self._let_go(alpha, cap)
         watch.accept(accepted)
         if self.held == 0:
-            if not bool(self._limited.any()):
+            if not self._limited.any():
                 self._input = self._limited = None
             self._last = linear
             return None
@@ -158,16 +159,16 @@ class FlashLimiter:
         self,
         linear: torch.Tensor,
         seen: Look,
-        cap: torch.Tensor,
-        hostile: torch.Tensor,
-        show: Callable[[torch.Tensor], torch.Tensor] | None,
+        cap: np.ndarray,
+        hostile: np.ndarray,
+        show: Callable[[np.ndarray], torch.Tensor] | None,
     ) -> tuple[torch.Tensor, Look]:
         """(weights [rows, columns], what showing the blend does): the rule holds."""
-        tiles, bad, fail = cap, torch.zeros_like(hostile), seen
+        tiles, bad, fail = cap, np.zeros_like(hostile), seen
         for _ in range(ATTEMPTS):
-            tiles = torch.minimum(tiles, room(self._watch, self._last, linear, seen, fail, hostile))
-            tiles = tiles.masked_fill(bad, 0)
-            weights = spread(self._grid, tiles)
+            tiles = np.minimum(tiles, room(self._watch, self._last, linear, seen, fail, hostile))
+            tiles[bad] = 0
+            weights = spread(tiles)
             alpha = self._grid.between(weights)
             looked = self._watch.look(torch.lerp(self._last, linear, alpha))
             if looked.ok and show is not None:
@@ -179,9 +180,9 @@ class FlashLimiter:
             bad = bad | failed if fail is not seen else bad
             fail = looked
         alpha = torch.zeros_like(alpha)
-        return alpha, self._watch.look(self._last if show is None else show(torch.zeros_like(weights)))
+        return alpha, self._watch.look(self._last if show is None else show(np.zeros_like(weights)))
 
-    def _blend(self, frame: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _blend(self, frame: torch.Tensor, weights: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """The last frame moved towards `frame`: ([h, w, 3] uint8, the same in linear light)."""
         grid, height = self._grid, self._grid.size[0]
         before = grid.to_linear(self._shown) if self._light is None else self._light
@@ -196,15 +197,14 @@ class FlashLimiter:
     # --- what the input does while it is limited -------------------------------------------------
 
     def _watch_input(self) -> None:
-        tiles, device = self._grid.tiles, self._grid.device
         # Up to now the input was shown as it was: the watch on it starts from the same past.
         self._input = self._watch.fork(self._strict)
-        self._limited = torch.zeros(tiles, dtype=torch.bool, device=device)
-        self._hostile = torch.zeros_like(self._limited)
-        self._calm = torch.zeros(tiles, device=device)
-        self._released = torch.zeros(tiles, device=device)
+        self._limited = np.zeros(self._grid.tiles, bool)
+        self._hostile = np.zeros_like(self._limited)
+        self._calm = np.zeros(self._grid.tiles, np.float32)
+        self._released = np.zeros_like(self._calm)
 
-    def _follow_input(self, linear: torch.Tensor, dt: float, seen: Look) -> tuple[torch.Tensor, torch.Tensor]:
+    def _follow_input(self, linear: torch.Tensor, dt: float, seen: Look) -> tuple[np.ndarray, np.ndarray]:
         """(most weight by tile, which tiles to keep still because their input goes on flashing)."""
         self._input.advance(dt)
         raw = self._input.look(linear)
@@ -213,19 +213,19 @@ class FlashLimiter:
             bad = self._watch.bad_tiles(seen, BUSY_TILE)
             self._limited |= bad
             self._hostile |= bad
-        moved = torch.zeros_like(self._limited)
+        self._calm += np.float32(dt)
         for kind in raw.kinds:
-            if kind.moved is not None:
-                moved |= self._grid.sum_tiles(kind.moved[0]) >= BUSY_TILE * self._grid.tile_cells
-        self._calm = (self._calm + dt).masked_fill(moved, 0)
+            if kind.recent is not None:
+                moved = kind.recent.tiles.sum((0, 1)) >= BUSY_TILE * self._grid.tile_cells
+                self._calm[moved] = 0
         # Once calm, a place has to break the rule again before it is taken for flashing again.
         self._hostile &= (self._calm < CALM) & self._input.restless_tiles(BUSY_TILE)
-        self._released = (self._released + dt).masked_fill(self._hostile, 0)
-        left = (1 - self._released / RELEASE).clamp(min=0)
-        cap = 1 - torch.exp(-dt / (SMOOTHING * left * left).clamp(min=1e-6))
-        return cap.masked_fill(~self._limited | (left == 0), 1), self._hostile
+        self._released = np.where(self._hostile, 0, self._released + np.float32(dt))
+        left = np.clip(1 - self._released / RELEASE, 0, None)
+        cap = 1 - np.exp(-dt / (SMOOTHING * left * left).clip(min=1e-6))
+        return np.where(self._limited & (left > 0), cap, 1).astype(np.float32), self._hostile
 
-    def _let_go(self, alpha: torch.Tensor | None, cap: torch.Tensor) -> None:
+    def _let_go(self, alpha: torch.Tensor | None, cap: np.ndarray) -> None:
         """Tiles that have caught up with a calm input are limited no more."""
         busy = cap < 1
         if alpha is not None:

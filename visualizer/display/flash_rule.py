@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -70,8 +71,9 @@ class Grid:
     exact; otherwise a block is taken so much larger that it holds every block that lies in between,
     and what fills too much of one is looked at again, cell by cell.
 
-    Masks and counts of cells are int16, of which a CPU does most at a time, and `padded`: to whole
-    tiles, with cells that never change.
+    Pixels and cells are tensors on the frames' device. Masks and counts of cells are int16, of which
+    a CPU does most at a time, and padded to whole tiles with cells that never change. Tiles and
+    blocks are numpy arrays: they are so few that calling torch would take longer than the work.
     """
 
     def __init__(self, height: int, width: int, device: torch.device | str = "cpu", exact: bool = False):
@@ -83,47 +85,44 @@ class Grid:
         factor = math.ceil(max(width / MAX_GRID_WIDTH, height / MAX_GRID_HEIGHT))
         self.factor = max(1, min(factor, height, width))
         self.shape = height // self.factor, width // self.factor
+        self.n_cells = self.shape[0] * self.shape[1]
         self.cell_block = tuple(max(1, round(n * part)) for n, part in zip(self.shape, BLOCK, strict=True))
         self.block_cells = self.cell_block[0] * self.cell_block[1]
         self.tile = 1 if exact else max(1, min(self.cell_block) // 10)
         self.tiles = tuple(math.ceil(n / self.tile) for n in self.shape)
         self.padded = tuple(n * self.tile for n in self.tiles)
-        self.block = tuple(
-            min(t, math.ceil((b - 1) / self.tile) + 1)
-            for b, t in zip(self.cell_block, self.tiles, strict=True)
-        )
+        outer = [math.ceil((b - 1) / self.tile) + 1 for b in self.cell_block]
+        self.block = tuple(min(t, b) for t, b in zip(self.tiles, outer, strict=True))
         self.positions = tuple(t - b + 1 for t, b in zip(self.tiles, self.block, strict=True))
-        # Multiplied from the left and the right, they add up what is in each block.
-        self.in_blocks = tuple(
-            _bands(p, t, b, self.device) for p, t, b in zip(self.positions, self.tiles, self.block, strict=True)
-        )
-        # The same for the weights of tiles at every cell and at every pixel.
-        self.at_cells = self._slopes(self.shape, self.tile)
-        self.at_pixels = self._slopes(self.size, self.tile * self.factor)
+        # Multiplied from the left and the right, they add up what is in each block, or surely in one.
+        self._outer = [_bands(t, b) for t, b in zip(self.tiles, self.block, strict=True)]
+        inner = [max(1, b // self.tile) for b in self.cell_block]
+        self._inner = [_bands(t, b) for t, b in zip(self.tiles, inner, strict=True)]
+        # Likewise the weights of tiles at every cell and at every pixel.
+        self._at_cells = self._slopes(self.shape, self.tile)
+        self._at_pixels = self._slopes(self.size, self.tile * self.factor)
         self.linear = LINEAR.to(self.device)
         self.code = CODE.to(self.device)
         ones = torch.ones(self.shape, dtype=torch.int16, device=self.device)
-        self.tile_cells = self.sum_tiles(self.pad(ones)).float()
+        self.tile_cells = self.sum_tiles(self.pad(ones))
         row = torch.arange(self.shape[0], device=self.device) // self.tile
         column = torch.arange(self.shape[1], device=self.device) // self.tile
-        self.tile_of = row[:, None] * self.tiles[1] + column
+        self.tile_of = (row[:, None] * self.tiles[1] + column).view(-1)
+
+    # --- pixels ----------------------------------------------------------------------------------
 
     def measure(self, frame: torch.Tensor) -> torch.Tensor:
         """[h, w, 3] uint8 sRGB to the grid's linear RGB, [3, rows, columns] float in 0..1."""
-        if self.factor == 1:
-            return self.to_linear(frame.permute(2, 0, 1))
-        return self.pool(self.to_linear, frame)
-
-    def pool(self, light: Callable[[torch.Tensor], torch.Tensor], frame: torch.Tensor) -> torch.Tensor:
-        """Means over the cells, [3, rows, columns], of what `light` makes of rows of a frame [h, w, 3]."""
         k, (rows, columns) = self.factor, self.shape
+        if k == 1:
+            return self.to_linear(frame.permute(2, 0, 1))
         sums = torch.empty(rows, columns * k * 3, device=self.device)
         # A few rows at a time stay in the cache: four times as fast as the whole frame at once.
         step = max(1, 60 // k)
         for top in range(0, rows, step):
             bottom = min(rows, top + step)
-            part = light(frame[top * k : bottom * k, : columns * k])
-            torch.sum(part.reshape(bottom - top, k, -1), 1, out=sums[top:bottom])
+            part = self.to_linear(frame[top * k : bottom * k, : columns * k])
+            torch.sum(part.view(bottom - top, k, -1), 1, out=sums[top:bottom])
         # To planes first: adding neighbours is much faster than summing over a short dimension.
         sums = sums.view(rows, columns, k, 3)
         planes = sums[:, :, 0].permute(2, 0, 1).contiguous()
@@ -140,6 +139,8 @@ class Grid:
         index = (linear * (len(self.code) - 1)).add_(0.5).int()
         return self.code.index_select(0, index.view(-1)).view(linear.shape)
 
+    # --- cells -----------------------------------------------------------------------------------
+
     def pad(self, cells: torch.Tensor) -> torch.Tensor:
         """[..., rows, columns] to whole tiles, [..., padded rows, padded columns]."""
         if self.padded == self.shape:
@@ -152,31 +153,31 @@ class Grid:
         """The opposite of `pad`."""
         return padded[..., : self.shape[0], : self.shape[1]]
 
-    def sum_tiles(self, padded: torch.Tensor) -> torch.Tensor:
+    def sum_tiles(self, padded: torch.Tensor) -> np.ndarray:
         """[..., padded rows, padded columns] to the sums over each tile, [..., tile rows, tile columns]."""
         k = self.tile
-        if k == 1:
-            return padded
-        rows = padded[..., 0::k, :] + padded[..., 1::k, :]
-        for i in range(2, k):
-            rows += padded[..., i::k, :]
-        sums = rows[..., 0::k] + rows[..., 1::k]
-        for i in range(2, k):
-            sums += rows[..., i::k]
-        return sums
+        if k > 1:
+            rows = padded[..., 0::k, :] + padded[..., 1::k, :]
+            for i in range(2, k):
+                rows += padded[..., i::k, :]
+            padded = rows[..., 0::k] + rows[..., 1::k]
+            for i in range(2, k):
+                padded += rows[..., i::k]
+        return padded.numpy(force=True)
 
-    def to_cells(self, tiles: torch.Tensor) -> torch.Tensor:
+    def to_cells(self, tiles: np.ndarray) -> torch.Tensor:
         """[..., tile rows, tile columns] to padded cells, the same value all over a tile."""
         (rows, columns), k = self.tiles, self.tile
+        cells = torch.from_numpy(tiles).to(self.device)
         if k == 1:
-            return tiles
-        spread = tiles[..., :, None, :, None].expand(*tiles.shape[:-2], rows, k, columns, k)
-        return spread.reshape(*tiles.shape[:-2], *self.padded)
+            return cells
+        cells = cells[..., :, None, :, None].expand(*tiles.shape[:-2], rows, k, columns, k)
+        return cells.reshape(*tiles.shape[:-2], *self.padded)
 
-    def between(self, tiles: torch.Tensor, pixels: bool = False) -> torch.Tensor:
+    def between(self, tiles: np.ndarray, pixels: bool = False) -> torch.Tensor:
         """Weights 0..1 by tile, taken at the tiles' centres, to linear ones [rows, columns] or by pixel."""
-        down, across = self.at_pixels if pixels else self.at_cells
-        weights = down @ (tiles @ across.T)
+        down, across = self._at_pixels if pixels else self._at_cells
+        weights = down @ (torch.from_numpy(tiles).to(self.device) @ across.T)
         return weights.masked_fill_(weights > 0.999, 1)
 
     def _slopes(self, shape: tuple[int, int], size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -188,55 +189,48 @@ class Grid:
             slopes.append((1 - away).clamp(min=0))
         return tuple(slopes)
 
-    def filled(self, tile_sums: torch.Tensor) -> torch.Tensor:
+    # --- tiles and blocks ------------------------------------------------------------------------
+
+    def filled(self, tile_sums: np.ndarray) -> np.ndarray:
         """[..., tile rows, tile columns] cells set to the part of each block set, [..., positions]."""
-        down, across = self.in_blocks
-        return (down @ (tile_sums.float() @ across.T)).mul_(1 / self.block_cells)
+        down, across = self._outer
+        return (down @ tile_sums.astype(np.float32) @ across.T) / np.float32(self.block_cells)
 
     def exceeds(
-        self, tile_sums: torch.Tensor, cells: Callable[[], torch.Tensor], limits: list[float]
-    ) -> torch.Tensor | None:
+        self, tile_sums: np.ndarray, cells: Callable[[], torch.Tensor], limits: list[float]
+    ) -> np.ndarray | None:
         """Blocks of which more than limits[level] is set, [levels, positions] bool; None if there are none.
 
         tile_sums: [levels, tile rows, tile columns] of cells(), [levels, padded rows, padded columns].
         """
-        most = [limit * self.block_cells for limit in limits]
-        totals = tile_sums.sum((1, 2)).tolist()
-        if all(total <= m for total, m in zip(totals, most, strict=True)):
-            return None
-        over = self.filled(tile_sums) > torch.tensor(limits, device=self.device).view(-1, 1, 1)
-        levels = over.flatten(1).any(1).tolist()
-        for level, limit in enumerate(most):
-            if levels[level] and not self._exactly_exceeds(tile_sums[level], cells, level, limit):
-                over[level] = False
-                levels[level] = False
-        return over if any(levels) else None
+        over = np.zeros((len(limits), *self.positions), bool)
+        for level, (sums, limit) in enumerate(zip(tile_sums, limits, strict=True)):
+            if sums.sum() <= limit * self.block_cells:
+                continue
+            blocks = self.filled(sums) > limit
+            if blocks.any() and self._exactly_exceeds(sums, cells, level, limit * self.block_cells):
+                over[level] = blocks
+        return over if over.any() else None
 
-    def _exactly_exceeds(self, tile_sums: torch.Tensor, cells: Callable, level: int, most: float) -> bool:
+    def _exactly_exceeds(self, tile_sums: np.ndarray, cells: Callable, level: int, most: float) -> bool:
         """Whether a block, wherever it lies, holds more than `most`."""
         if self.tile == 1:
             return True
-        inner = tuple(max(1, b // self.tile) for b in self.cell_block)
-        if float(_box_sums(tile_sums.float(), inner).max()) > most:
+        down, across = self._inner
+        if (down @ tile_sums.astype(np.float32) @ across.T).max() > most:
             return True
-        exact = self.crop(cells()[level]).int()
-        return float(_box_sums(exact, self.cell_block).max()) > most
+        height, width = self.cell_block
+        sums = F.pad(self.crop(cells()[level]).int().cumsum(0).cumsum(1), (1, 0, 1, 0))
+        sums = sums[height:] - sums[:-height]
+        return int((sums[:, width:] - sums[:, :-width]).max()) > most
 
-    def tiles_in(self, blocks: torch.Tensor) -> torch.Tensor:
+    def tiles_in(self, blocks: np.ndarray) -> np.ndarray:
         """Tiles in any of the blocks set: [..., positions] to [..., tile rows, tile columns], bool."""
-        down, across = self.in_blocks
-        return down.T @ (blocks.float() @ across) > 0
+        down, across = self._outer
+        return down.T @ blocks.astype(np.float32) @ across > 0
 
 
-def _bands(rows: int, columns: int, width: int, device: torch.device) -> torch.Tensor:
-    """[rows, columns] with ones in `width` columns from the diagonal on."""
-    offset = torch.arange(columns, device=device) - torch.arange(rows, device=device)[:, None]
-    return ((offset >= 0) & (offset < width)).float()
-
-
-def _box_sums(planes: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Sums over every rectangle of a size that fits into [..., rows, columns]."""
-    height, width = size
-    sums = F.pad(planes.cumsum(-2).cumsum(-1), (1, 0, 1, 0))
-    down = sums[..., height:, :] - sums[..., :-height, :]
-    return down[..., width:] - down[..., :-width]
+def _bands(tiles: int, width: int) -> np.ndarray:
+    """[tiles - width + 1, tiles] with ones in `width` columns from the diagonal on."""
+    offset = np.arange(tiles) - np.arange(tiles - width + 1)[:, None]
+    return ((offset >= 0) & (offset < width)).astype(np.float32)

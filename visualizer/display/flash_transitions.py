@@ -1,8 +1,8 @@
 """Transitions of every cell of a picture: of its luminance, and to and from saturated red.
 
 All trackers keep one or more *levels* at once, the first dimension of most tensors: a level is the
-rule with its thresholds tightened by a margin. `look` changes nothing, `accept` does. Masks are
-int16, 0 or 1: what a CPU compares and adds fastest.
+rule with its thresholds tightened by a margin. `look` changes nothing, `accept` does. Moves are
+int16, 0 or 1, which a CPU adds fastest.
 """
 
 from __future__ import annotations
@@ -15,26 +15,23 @@ from visualizer.display import flash_rule as rule
 from visualizer.display.flash_rule import Grid
 
 UP, DOWN = 0, 1
-# Luminance 1 in the int16 units of LuminanceTracker; with NEVER added to a step it can't be taken.
-SCALE = 16000
-NEVER = 15500
+# Added to a step, so that it can't be taken.
+NEVER = 9.0
+# Steps are shorter by this, so that sums in another order can't find more.
+ROUNDING = 1e-6
 # A bound in u'v' that any colour goes beyond.
 EMPTY = 9.0
 
 
 class LuminanceTracker:
-    """Transitions of relative luminance between adjacent extremes, however slow the way between them.
-
-    Luminance is counted in 1 / SCALE. Steps are one unit shorter than the rule's, for the rounding.
-    """
+    """Transitions of relative luminance between adjacent extremes, however slow the way between them."""
 
     def __init__(self, margins: tuple[float, ...], device: torch.device):
-        steps = [int(rule.LUMINANCE_STEP * (1 - m) * SCALE) - 1 for m in margins]
+        steps = [rule.LUMINANCE_STEP * (1 - m) - ROUNDING for m in margins]
         # Clamped here, a change reaches a step just when its darker end is below DARK.
-        ceilings = [int(rule.DARK * (1 + m / 4) * SCALE) + s for m, s in zip(margins, steps, strict=True)]
-        self.steps = steps
-        self.step = torch.tensor(steps, dtype=torch.int16, device=device).view(-1, 1, 1)
-        self.ceiling = torch.tensor(ceilings, dtype=torch.int16, device=device).view(-1, 1, 1)
+        ceilings = [rule.DARK * (1 + m / 4) + s for m, s in zip(margins, steps, strict=True)]
+        self.step = torch.tensor(steps, device=device).view(-1, 1, 1)
+        self.ceiling = torch.tensor(ceilings, device=device).view(-1, 1, 1)
         # The luminances at which each cell rises or falls next, [up/down, levels, ...], and how far
         # they stay above the least (below the most) luminance since its last move.
         self.turn: torch.Tensor | None = None
@@ -43,7 +40,7 @@ class LuminanceTracker:
     def look(self, luminance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """(clamped luminance, moves [up/down, levels, rows, columns] or None) if this were shown.
 
-        luminance: [rows, columns] int16 in 1 / SCALE.
+        luminance: [rows, columns] in 0..1.
         """
         clamped = torch.minimum(luminance, self.ceiling)
         if self.turn is None:
@@ -51,41 +48,29 @@ class LuminanceTracker:
         moves = torch.empty_like(self.turn)
         torch.sub(clamped, self.turn[UP], out=moves[UP])
         torch.sub(self.turn[DOWN], clamped, out=moves[DOWN])
-        return clamped, moves.ge_(0) if int(moves.max()) >= 0 else None
+        return clamped, moves.ge_(0).short() if float(moves.max()) >= 0 else None
 
     def accept(self, clamped: torch.Tensor, moves: torch.Tensor | None) -> None:
         if self.turn is None:
             self.gap = self.step.expand(2, *clamped.shape).clone()
             self.turn = torch.stack((clamped + self.step, clamped - self.step))
             return
-        rise, fall = clamped + self.gap[UP], clamped - self.gap[DOWN]
-        torch.minimum(self.turn[UP], rise, out=self.turn[UP])
-        torch.maximum(self.turn[DOWN], fall, out=self.turn[DOWN])
+        torch.minimum(self.turn[UP], clamped + self.gap[UP], out=self.turn[UP])
+        torch.maximum(self.turn[DOWN], clamped - self.gap[DOWN], out=self.turn[DOWN])
         if moves is not None:
             # A new extreme begins where a move was made, and the next move is the opposite one.
+            # (lerp by 0 or 1 is a fast torch.where.)
+            moves = moves.float()
             moved = moves[UP] + moves[DOWN]
-            self._put(self.gap, moved, torch.add(self.step, moves, alpha=NEVER))
-            self._put(self.turn[UP], moved, clamped + self.gap[UP])
-            self._put(self.turn[DOWN], moved, clamped - self.gap[DOWN])
-
-    @staticmethod
-    def _put(into: torch.Tensor, mask: torch.Tensor, values: torch.Tensor) -> None:
-        # The fastest torch.where of int16.
-        into.add_(values.sub_(into).mul_(mask))
-
-    def bounds(self, cells: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """For the last level, the luminances at which cells next rise and fall, [n] each, 0..1.
-
-        cells: indices into the flattened rows and columns.
-        """
-        turn = self.turn[:, -1].reshape(2, -1)[:, cells].float() / SCALE
-        return turn[UP], turn[DOWN]
+            self.gap.lerp_(torch.add(self.step, moves, alpha=NEVER), moved)
+            self.turn[UP].lerp_(clamped + self.gap[UP], moved)
+            self.turn[DOWN].lerp_(clamped - self.gap[DOWN], moved)
 
     def fork(self, level: int) -> LuminanceTracker:
         """An independent copy of one level."""
         one = slice(level, level + 1)
         other = copy.copy(self)
-        other.steps, other.step, other.ceiling = self.steps[one], self.step[one], self.ceiling[one]
+        other.step, other.ceiling = self.step[one], self.ceiling[one]
         other.turn, other.gap = self.turn[:, one].clone(), self.gap[:, one].clone()
         return other
 
@@ -94,7 +79,7 @@ class MeanTracker:
     """Transitions of one number, the mean luminance of the picture: LuminanceTracker in plain floats."""
 
     def __init__(self, margins: tuple[float, ...]):
-        self.steps = [rule.LUMINANCE_STEP * (1 - m) - 1e-6 for m in margins]
+        self.steps = [rule.LUMINANCE_STEP * (1 - m) - ROUNDING for m in margins]
         self.ceilings = [rule.DARK * (1 + m / 4) + s for m, s in zip(margins, self.steps, strict=True)]
         self.low: list[float] | None = None
         self.high: list[float] | None = None

@@ -6,13 +6,13 @@ import copy
 from collections import deque
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 
 from visualizer.display import flash_rule as rule
-from visualizer.display.flash_counts import Counts
+from visualizer.display.flash_counts import CLOCK_SLACK, Counts
 from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_transitions import DOWN, SCALE, UP, LuminanceTracker, MeanTracker, RedTracker
+from visualizer.display.flash_transitions import DOWN, UP, LuminanceTracker, MeanTracker, RedTracker
 
 KINDS = ("general", "red")
 
@@ -23,13 +23,15 @@ class _Recent:
 
     time: float
     moves: torch.Tensor
-    # Their sums over the tiles, and over all of them for each level.
-    tiles: torch.Tensor
-    total: torch.Tensor
     # Those, in any direction, that have not been counted because too few were together.
     waiting: torch.Tensor
+    # The sums of the moves over the tiles.
+    tiles: np.ndarray
     # The part of every block, and last of the whole picture, that moved, [up/down, levels, blocks + 1].
-    filled: torch.Tensor | None = None
+    filled: np.ndarray | None = None
+
+    def __getitem__(self, levels: slice) -> _Recent:
+        return _Recent(self.time, self.moves[:, levels], self.waiting[levels], self.tiles[:, levels])
 
 
 @dataclass
@@ -39,27 +41,31 @@ class KindLook:
     moves: torch.Tensor | None = None
     moved: torch.Tensor | None = None
     recent: _Recent | None = None
-    # Where moves count, [levels, rows, columns], and how many of each cell do now.
+    # Where moves count, [levels, rows, columns], how many of each cell do now, and the most of these.
     together: torch.Tensor | None = None
     counted: torch.Tensor | None = None
-    fired: torch.Tensor | None = None
-    opposed: torch.Tensor | None = None
+    most: int = 0
+    # Blocks with an event, [up/down, levels, blocks + 2], and with one that opposes their last.
+    fired: np.ndarray | None = None
+    opposed: np.ndarray | None = None
     # Cells over the limit, the blocks of which they fill too much, and events that are one too many.
     over: torch.Tensor | None = None
-    bad_blocks: torch.Tensor | None = None
-    bad_events: torch.Tensor | None = None
-    # Whether each level of the rule would still hold.
-    levels: tuple[bool, ...] = ()
+    bad_blocks: np.ndarray | None = None
+    bad_events: np.ndarray | None = None
 
     @property
     def ok(self) -> bool:
         return self.bad_blocks is None and self.bad_events is None
 
+    def keeps(self, level: int) -> bool:
+        """Whether one level of the rule would still hold."""
+        return not any(bad is not None and bad[level].any() for bad in (self.bad_blocks, self.bad_events))
+
     @property
     def only_mean(self) -> bool:
         """Whether nothing but the mean luminance breaks the rule: no place does by itself."""
         elsewhere = self.bad_blocks is not None or self.bad_events is None
-        return not elsewhere and not bool(self.bad_events[:, :-1].any())
+        return not elsewhere and not self.bad_events[:, :-1].any()
 
 
 class Flashes:
@@ -74,110 +80,102 @@ class Flashes:
     def __init__(self, grid: Grid, margins: tuple[float, ...], resolution: float):
         self.grid, levels = grid, len(margins)
         self.areas = [rule.AREA * (1 - m) for m in margins]
-        self.area = torch.tensor(self.areas, device=grid.device).view(-1, 1)
         shape = levels, grid.positions[0] * grid.positions[1] + 2
-        self.cells = Counts((levels, *grid.padded), grid.device, resolution)
-        self.events = Counts(shape, grid.device, resolution)
+        cells = torch.zeros((levels, *grid.padded), dtype=torch.int16, device=grid.device)
+        self.cells = Counts(cells, resolution)
+        self.events = Counts(np.zeros(shape, np.int16), resolution)
         # Directions of the last event: 1 up, 2 down, 3 both at once.
-        self.last = torch.zeros(shape, dtype=torch.uint8, device=grid.device)
-        self.last_time = torch.full((2, *shape), -1e9, dtype=torch.float64, device=grid.device)
+        self.last = np.zeros(shape, np.uint8)
+        self.last_time = np.full((2, *shape), -1e9)
         self.recent: deque[_Recent] = deque()
 
     def advance(self, now: float, dt: float) -> None:
         """Forget what is too long ago; dt: seconds since the last time."""
         self.cells.advance(now, dt)
         self.events.advance(now, dt)
-        while self.recent and self.recent[0].time <= now - rule.TOGETHER:
+        while self.recent and self.recent[0].time <= now - rule.TOGETHER - CLOCK_SLACK:
             self.recent.popleft()
 
-    def _filled(self, recent: _Recent) -> torch.Tensor:
+    def _filled(self, recent: _Recent) -> np.ndarray:
         if recent.filled is None:
-            whole = recent.tiles.sum((2, 3)).float().div_(self.grid.shape[0] * self.grid.shape[1])
-            recent.filled = torch.cat((self.grid.filled(recent.tiles).flatten(2), whole[..., None]), 2)
+            whole = recent.tiles.sum((2, 3)) / self.grid.n_cells
+            blocks = self.grid.filled(recent.tiles)
+            blocks = blocks.reshape(*whole.shape, -1)
+            recent.filled = np.concatenate((blocks, whole[..., None]), 2, dtype=np.float32)
         return recent.filled
 
-    def _together(self, recents: list[_Recent]) -> torch.Tensor | None:
-        """Where so many cells moved that they fill too much of a block, [levels, rows, columns]; or None."""
-        tiles = sum(r.tiles[UP] + r.tiles[DOWN] for r in recents)
-        blocks = self.grid.exceeds(tiles, lambda: sum(r.moves.sum(0) for r in recents), self.areas)
-        return None if blocks is None else self.grid.to_cells(self.grid.tiles_in(blocks).short())
-
-    def _fired(self, recents: list[_Recent]) -> torch.Tensor:
-        """Who has an event now, [up/down, levels, blocks + 2] bool."""
-        filled = sum(self._filled(r) * (r.time > self.last_time[..., :-1]) for r in recents)
-        return F.pad(filled > self.area, (0, 1))
-
-    def look(self, moves: torch.Tensor | None, mean_moves: torch.Tensor | None, now: float) -> KindLook:
+    def look(self, moves: torch.Tensor | None, mean_moves: np.ndarray | None, now: float) -> KindLook:
         """What these moves would do: of cells [up/down, levels, rows, columns], and of the mean."""
-        seen = KindLook(levels=(True,) * len(self.areas))
+        seen = KindLook()
         if moves is not None:
             self._look_at_cells(seen, moves, now)
         if mean_moves is not None:
             if seen.fired is None:
-                seen.fired = torch.zeros(self.last_time.shape, dtype=torch.bool, device=self.grid.device)
+                seen.fired = np.zeros(self.last_time.shape, bool)
             seen.fired[..., -1] = mean_moves
         if seen.counted is not None:
-            seen.over = self.cells.over(seen.counted)
+            seen.over = self.cells.over(seen.counted, seen.most)
             if seen.over is not None:
                 tiles = self.grid.sum_tiles(seen.over)
                 seen.bad_blocks = self.grid.exceeds(tiles, lambda: seen.over, self.areas)
         if seen.fired is not None:
             opposed = (seen.fired[UP] & (self.last != 1)) | (seen.fired[DOWN] & (self.last != 2))
-            seen.opposed = opposed.short()
-            over = self.events.over(seen.opposed)
+            seen.opposed = opposed.astype(np.int16)
+            over = self.events.over(seen.opposed, 1)
             if over is not None:
-                bad = (over * seen.opposed) > 0
-                seen.bad_events = bad if bool(bad.any()) else None
-        for bad in (seen.bad_blocks, seen.bad_events):
-            if bad is not None:
-                broken = bad.flatten(1).any(1).tolist()
-                seen.levels = tuple(ok and not b for ok, b in zip(seen.levels, broken, strict=True))
+                bad = (over > 0) & opposed
+                seen.bad_events = bad if bad.any() else None
         return seen
 
     def _look_at_cells(self, seen: KindLook, moves: torch.Tensor, now: float) -> None:
         seen.moves, seen.moved = moves, moves[UP] + moves[DOWN]
-        tiles = self.grid.sum_tiles(moves)
-        seen.recent = _Recent(now, moves, tiles, tiles.sum((0, 2, 3)), seen.moved)
+        seen.recent = _Recent(now, moves, seen.moved, self.grid.sum_tiles(moves))
         recents = [*self.recent, seen.recent]
-        cells = sum(r.total for r in recents).tolist()
-        if all(n <= area * self.grid.block_cells for n, area in zip(cells, self.areas, strict=True)):
+        tiles = sum(r.tiles[UP] + r.tiles[DOWN] for r in recents)
+        totals = tiles.sum((1, 2)).tolist()
+        most = max(n / area for n, area in zip(totals, self.areas, strict=True))
+        if most <= self.grid.block_cells:
             return
-        seen.together = self._together(recents)
-        if seen.together is not None:
+        blocks = self.grid.exceeds(tiles, lambda: sum(r.moves.sum(0) for r in recents), self.areas)
+        if blocks is not None:
+            seen.together = self.grid.to_cells(self.grid.tiles_in(blocks).astype(np.int16))
             seen.counted = sum(r.waiting for r in recents) * seen.together
-        whole = max(n / area for n, area in zip(cells, self.areas, strict=True))
-        if seen.together is not None or whole > self.grid.shape[0] * self.grid.shape[1]:
-            seen.fired = self._fired(recents)
+            seen.most = int(seen.counted.max())
+        if blocks is not None or most > self.grid.n_cells:
+            filled = sum(self._filled(r) * (r.time > self.last_time[..., :-1]) for r in recents)
+            seen.fired = np.zeros(self.last_time.shape, bool)
+            np.greater(filled, np.reshape(self.areas, (-1, 1)), out=seen.fired[..., :-1])
 
     def accept(self, seen: KindLook, now: float, dt: float) -> None:
         """What was looked at is what was shown."""
-        self.cells.add(now, dt, seen.counted)
-        self.events.add(now, dt, seen.opposed)
+        self.cells.add(now, dt, seen.counted, seen.most)
+        self.events.add(now, dt, seen.opposed, 1)
         if seen.recent is not None:
             self.recent.append(seen.recent)
         if seen.together is not None:
+            apart = 1 - seen.together
             for recent in self.recent:
-                recent.waiting = recent.waiting * (1 - seen.together)
+                recent.waiting = recent.waiting * apart
         if seen.fired is not None:
-            bits = seen.fired[UP].byte() + 2 * seen.fired[DOWN].byte()
-            self.last = torch.where(seen.opposed > 0, bits, self.last)
-            self.last_time.masked_fill_(seen.fired, now)
+            bits = seen.fired[UP] + 2 * seen.fired[DOWN].astype(np.uint8)
+            self.last = np.where(seen.opposed > 0, bits, self.last)
+            self.last_time[seen.fired] = now
 
-    def tiles_over(self, blocks: torch.Tensor | None, events: torch.Tensor | None) -> torch.Tensor:
+    def tiles_over(self, blocks: np.ndarray | None, events: np.ndarray | None) -> np.ndarray:
         """Tiles in any of these blocks [levels, positions], or of those with these events, bool."""
-        over = torch.zeros(self.grid.positions, dtype=torch.bool, device=self.grid.device)
+        over = np.zeros(self.grid.positions, bool)
         if blocks is not None:
             over |= blocks.any(0)
         if events is not None:
             events = events.any(0)
-            if bool(events[-2]):
-                return torch.ones(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
-            over |= events[:-2].view(self.grid.positions)
+            if events[-2]:
+                return np.ones(self.grid.tiles, bool)
+            over |= events[:-2].reshape(self.grid.positions)
         return self.grid.tiles_in(over)
 
-    def bad_tiles(self, seen: KindLook, part: float) -> torch.Tensor:
+    def bad_tiles(self, seen: KindLook, part: float) -> np.ndarray:
         """Tiles of which more than `part` flashes, in the blocks that would break the rule; bool."""
-        tiles = torch.zeros(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
+        tiles = np.zeros(self.grid.tiles, bool)
         enough = part * self.grid.tile_cells
         if seen.bad_blocks is not None:
             flashing = self.grid.sum_tiles((seen.over * seen.counted)[-1]) > enough
@@ -186,16 +184,20 @@ class Flashes:
             return ~tiles
         if seen.bad_events is not None:
             # What only moves through such a block once in a while has no part in its flashing.
-            flashing = self.grid.sum_tiles(seen.moved[-1] * self.cells.count[-1].ge(2)) > enough
+            flashing = self.grid.sum_tiles(seen.moved[-1] * self._often()) > enough
             tiles |= flashing & self.tiles_over(None, seen.bad_events)
         return tiles
 
-    def restless(self, part: float) -> torch.Tensor | None:
+    def _often(self) -> torch.Tensor:
+        """Cells that made two moves or more in the last second."""
+        return self.cells.count[-1].clone().ge_(2)
+
+    def restless(self, part: float) -> np.ndarray | None:
         """Tiles of which more than `part`, or a block over them, is over a limit now; None for none."""
         cells, events = self.cells.over_now(), self.events.over_now()
         tiles = None
-        if events is not None and bool(events.any()):
-            often = self.grid.sum_tiles(self.cells.count[-1].ge(2).short()) > part * self.grid.tile_cells
+        if events is not None and events.any():
+            often = self.grid.sum_tiles(self._often()) > part * self.grid.tile_cells
             tiles = often & self.tiles_over(None, events > 0)
         if cells is not None:
             many = self.grid.sum_tiles(cells[-1]) > part * self.grid.tile_cells
@@ -207,7 +209,7 @@ class Flashes:
         parts = []
         for cells, events in zip(self.cells.broken(), self.events.broken(), strict=True):
             part = 0.0
-            if events is not None and bool(events.any()):
+            if events is not None and events.any():
                 part = rule.AREA
             if cells is not None:
                 tiles = self.grid.sum_tiles(cells)
@@ -220,13 +222,10 @@ class Flashes:
         """An independent copy of one level."""
         one = slice(level, level + 1)
         other = copy.copy(self)
-        other.areas, other.area = self.areas[one], self.area[one]
+        other.areas = self.areas[one]
         other.cells, other.events = self.cells.fork(level), self.events.fork(level)
-        other.last, other.last_time = self.last[one].clone(), self.last_time[:, one].clone()
-        other.recent = deque(
-            _Recent(r.time, r.moves[:, one], r.tiles[:, one], r.total[one], r.waiting[one])
-            for r in self.recent
-        )
+        other.last, other.last_time = self.last[one].copy(), self.last_time[:, one].copy()
+        other.recent = deque(r[one] for r in self.recent)
         return other
 
 
@@ -246,7 +245,7 @@ class Look:
 
     def keeps(self, level: int) -> bool:
         """Whether one level of the rule would still hold."""
-        return all(kind.levels[level] for kind in self.kinds)
+        return all(kind.keeps(level) for kind in self.kinds)
 
 
 class Watch:
@@ -280,12 +279,11 @@ class Watch:
         """linear: the candidate on the grid, [3, rows, columns] linear RGB in 0..1, contiguous."""
         luminance = self.relative_luminance(linear)
         mean = self.mean.look(float(luminance.mean()))
-        units = self.grid.pad(luminance.mul_(SCALE).add_(0.5).short())
-        seen = Look(self.luminance.look(units), mean, self.red.look(linear))
+        padded = self.grid.pad(luminance)
+        seen = Look(self.luminance.look(padded), mean, self.red.look(linear))
         mean_moves = None
         if mean[1] is not None:
-            moves = [[move == way for move in mean[1]] for way in (UP, DOWN)]
-            mean_moves = torch.tensor(moves, device=self.grid.device)
+            mean_moves = np.array([[move == way for move in mean[1]] for way in (UP, DOWN)])
         general, red = self.kinds
         seen.kinds = (
             general.look(seen.luminance[1], mean_moves, self.now),
@@ -301,17 +299,17 @@ class Watch:
         for kind, kind_seen in zip(self.kinds, seen.kinds, strict=True):
             kind.accept(kind_seen, self.now, self.dt)
 
-    def bad_tiles(self, seen: Look, part: float) -> torch.Tensor:
+    def bad_tiles(self, seen: Look, part: float) -> np.ndarray:
         """Tiles with which the rule would not hold, as more than `part` of them flashes; bool."""
-        tiles = torch.zeros(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
+        tiles = np.zeros(self.grid.tiles, bool)
         for kind, kind_seen in zip(self.kinds, seen.kinds, strict=True):
             if not kind_seen.ok:
                 tiles |= kind.bad_tiles(kind_seen, part)
         return tiles
 
-    def restless_tiles(self, part: float) -> torch.Tensor:
+    def restless_tiles(self, part: float) -> np.ndarray:
         """Tiles of which more than `part`, or a block over them, is over a limit now, bool."""
-        tiles = torch.zeros(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
+        tiles = np.zeros(self.grid.tiles, bool)
         for kind in self.kinds:
             more = kind.restless(part)
             if more is not None:
