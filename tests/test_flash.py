@@ -369,7 +369,7 @@ def test_coarse_cells_are_means_of_linear_light():
 def test_blocks_are_counted_as_the_reference_counts_them():
     cells = np.random.default_rng(0).random((40, 60)) < 0.3
     grid = Grid(40, 60, exact=True)
-    filled = grid.filled(grid.sum_tiles(torch.from_numpy(cells))).flatten().numpy()
+    filled = grid.filled(grid.sum_tiles(torch.from_numpy(cells))).flatten()
     assert np.allclose(filled, reference.block_fractions(cells)[:-1])
 
 
@@ -378,8 +378,8 @@ def test_coarse_blocks_hold_every_block_in_between(height, width):
     grid, exact = Grid(height, width), Grid(height, width, exact=True)
     cells = torch.rand(grid.shape, generator=torch.Generator().manual_seed(0)) < 0.2
     cells[: grid.shape[0] // 4, : grid.shape[1] // 5] = True
-    coarse = grid.filled(grid.sum_tiles(cells)).max()
-    fine = exact.filled(exact.sum_tiles(cells)).max()
+    coarse = grid.filled(grid.sum_tiles(grid.pad(cells.short()))).max()
+    fine = exact.filled(exact.sum_tiles(cells.short())).max()
     assert fine <= coarse + 1e-6
     assert coarse <= fine * 1.5
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 
 from visualizer.display.flash_room import room, spread
 from visualizer.display.flash_rule import Grid
@@ -46,12 +46,18 @@ class FlashLimiter:
     it takes the candidate on a coarse grid and answers with the weights to blend it with.
     """
 
-    def __init__(self, enabled: bool = True, margin: float = MARGIN):
-        """margin: by what part to tighten the thresholds, 0..0.5. Raises ValueError outside."""
+    def __init__(self, enabled: bool = True, margin: float = MARGIN, strict: bool = False):
+        """margin: by what part to tighten the thresholds for what is held back, 0..0.5.
+
+        strict: tighten them for what passes, too: frames that are to be compressed come out changed,
+        and what is just below a threshold may end up above it. Raises ValueError for other margins.
+        """
         if not 0 <= margin <= 0.5:
             raise ValueError(f"margin {margin} is not in 0..0.5")
         self.enabled = enabled
         self.margin = margin
+        # The level that has to be broken before anything is held back.
+        self._strict = int(strict)
         self.reset()
 
     def reset(self) -> None:
@@ -61,7 +67,8 @@ class FlashLimiter:
         self._watch: Watch | None = None
         # The last frame shown: itself, its grid, and while limited its unrounded linear light.
         self._shown = self._last = self._light = None
-        self._forget_input()
+        self._input: Watch | None = None
+        self._limited: np.ndarray | None = None
 
     @property
     def flashes(self) -> float:
@@ -82,14 +89,12 @@ class FlashLimiter:
         linear = self._grid.measure(frame)
         blended: list[torch.Tensor] = []
 
-        def show(alpha: torch.Tensor) -> torch.Tensor:
-            blended[:] = self._blend(frame, alpha)
+        def show(weights: np.ndarray) -> torch.Tensor:
+            blended[:] = self._blend(frame, weights)
             return self._grid.measure(blended[0])
 
-        if self._step(linear, dt, show) is None:
-            self._shown, self._light = frame, None
-        elif blended:
-            self._shown, self._light = blended
+        held = self._step(linear, dt, show) is not None
+        self._shown, self._light = blended if held else (frame, None)
         return self._shown
 
     def decide(self, linear: torch.Tensor, dt: float) -> torch.Tensor:
@@ -104,7 +109,7 @@ class FlashLimiter:
             return torch.ones(linear.shape[1:], device=linear.device)
         if self._grid.factor > 1:
             raise ValueError(f"a grid of {list(linear.shape[1:])} is too fine: 320x256 cells at most")
-        alpha = self._step(linear, dt, lambda alpha: torch.lerp(self._last, linear, alpha))
+        alpha = self._step(linear, dt, None)
         return torch.ones(linear.shape[1:], device=linear.device) if alpha is None else alpha
 
     def _begin(self, size: tuple[int, int], device: torch.device, dt: float) -> bool:
@@ -118,31 +123,35 @@ class FlashLimiter:
         return self.enabled
 
     def _step(
-        self, linear: torch.Tensor, dt: float, show: Callable[[torch.Tensor], torch.Tensor]
+        self, linear: torch.Tensor, dt: float, show: Callable[[np.ndarray], torch.Tensor] | None
     ) -> torch.Tensor | None:
         """Accept the next frame: the weights to show it with, None for all of it.
 
-        show: makes the blend with given weights and returns its grid. What it made last was accepted.
+        show: makes the blend with given weights by tile and returns its grid, None if that is the
+        grid's blend. What it made last was accepted.
         """
         watch, self.held = self._watch, 0.0
         watch.advance(dt)
         seen = watch.look(linear)
         if self._input is None:
-            if seen.ok:
+            if seen.keeps(self._strict):
                 watch.accept(seen)
                 self._last = linear
                 return None
             self._watch_input()
         cap, hostile = self._follow_input(linear, dt, seen)
-        alpha, accepted = self._fit(linear, seen, cap, hostile, show)
-        self.held = float(1 - alpha.mean())
+        if seen.ok and cap.min() == 1 and not hostile.any():
+            alpha, accepted = None, seen
+        else:
+            alpha, accepted = self._fit(linear, seen, cap, hostile, show)
+            self.held = float((1 - alpha).mean())
         self._let_go(alpha, cap)
-        if self.held == 0 and not bool(self._limited.any()):
-            self._forget_input()
-            watch.accept(seen)
+        watch.accept(accepted)
+        if self.held == 0:
+            if not self._limited.any():
+                self._input = self._limited = None
             self._last = linear
             return None
-        watch.accept(accepted)
         self._last = torch.lerp(self._last, linear, alpha)
         return alpha
 
@@ -150,17 +159,20 @@ class FlashLimiter:
         self,
         linear: torch.Tensor,
         seen: Look,
-        cap: torch.Tensor,
-        hostile: torch.Tensor,
-        show: Callable[[torch.Tensor], torch.Tensor],
+        cap: np.ndarray,
+        hostile: np.ndarray,
+        show: Callable[[np.ndarray], torch.Tensor] | None,
     ) -> tuple[torch.Tensor, Look]:
         """(weights [rows, columns], what showing the blend does): the rule holds."""
-        tiles, bad, fail = cap, torch.zeros_like(hostile), seen
+        tiles, bad, fail = cap, np.zeros_like(hostile), seen
         for _ in range(ATTEMPTS):
-            tiles = torch.minimum(tiles, room(self._watch, self._last, linear, seen, fail, hostile))
-            tiles = tiles.masked_fill(bad, 0)
-            alpha = spread(self._grid, tiles)
-            looked = self._watch.look(show(alpha))
+            tiles = np.minimum(tiles, room(self._watch, self._last, linear, seen, fail, hostile))
+            tiles[bad] = 0
+            weights = spread(tiles)
+            alpha = self._grid.between(weights)
+            looked = self._watch.look(torch.lerp(self._last, linear, alpha))
+            if looked.ok and show is not None:
+                looked = self._watch.look(show(weights))
             if looked.ok:
                 return alpha, looked
             # A place that breaks the rule in spite of what was calculated stays as it is.
@@ -168,44 +180,31 @@ class FlashLimiter:
             bad = bad | failed if fail is not seen else bad
             fail = looked
         alpha = torch.zeros_like(alpha)
-        return alpha, self._watch.look(show(alpha))
+        return alpha, self._watch.look(self._last if show is None else show(np.zeros_like(weights)))
 
-    def _blend(self, frame: torch.Tensor, alpha: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The last frame moved towards `frame` by alpha: ([h, w, 3] uint8, the same in linear light)."""
-        grid, (height, width) = self._grid, self._grid.size
+    def _blend(self, frame: torch.Tensor, weights: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """The last frame moved towards `frame`: ([h, w, 3] uint8, the same in linear light)."""
+        grid, height = self._grid, self._grid.size[0]
         before = grid.to_linear(self._shown) if self._light is None else self._light
-        if bool(alpha.min() == alpha.max()):
-            weights = alpha[:1, :1].expand(height, width)
-        elif grid.factor == 1:
-            weights = alpha
-        else:
-            inner = tuple(n * grid.factor for n in grid.shape)
-            weights = F.interpolate(alpha[None, None], size=inner, mode="bilinear", align_corners=False)
-            edge = (0, width - inner[1], 0, height - inner[0])
-            weights = F.pad(weights, edge, mode="replicate")[0, 0]
+        alpha = grid.between(weights, pixels=True)[..., None]
         shown, light = torch.empty_like(frame), torch.empty_like(before)
         for top in range(0, height, ROWS):
             rows = slice(top, min(height, top + ROWS))
-            torch.lerp(before[rows], grid.to_linear(frame[rows]), weights[rows, :, None], out=light[rows])
+            torch.lerp(before[rows], grid.to_linear(frame[rows]), alpha[rows], out=light[rows])
             shown[rows] = grid.to_code(light[rows])
         return shown, light
 
     # --- what the input does while it is limited -------------------------------------------------
 
     def _watch_input(self) -> None:
-        tiles, device = self._grid.tiles, self._grid.device
         # Up to now the input was shown as it was: the watch on it starts from the same past.
-        self._input = self._watch.fork(level=1)
-        self._limited = torch.zeros(tiles, dtype=torch.bool, device=device)
-        self._hostile = torch.zeros_like(self._limited)
-        self._calm = torch.zeros(tiles, device=device)
-        self._released = torch.zeros(tiles, device=device)
+        self._input = self._watch.fork(self._strict)
+        self._limited = np.zeros(self._grid.tiles, bool)
+        self._hostile = np.zeros_like(self._limited)
+        self._calm = np.zeros(self._grid.tiles, np.float32)
+        self._released = np.zeros_like(self._calm)
 
-    def _forget_input(self) -> None:
-        self._input: Watch | None = None
-        self._limited: torch.Tensor | None = None
-
-    def _follow_input(self, linear: torch.Tensor, dt: float, seen: Look) -> tuple[torch.Tensor, torch.Tensor]:
+    def _follow_input(self, linear: torch.Tensor, dt: float, seen: Look) -> tuple[np.ndarray, np.ndarray]:
         """(most weight by tile, which tiles to keep still because their input goes on flashing)."""
         self._input.advance(dt)
         raw = self._input.look(linear)
@@ -214,18 +213,21 @@ class FlashLimiter:
             bad = self._watch.bad_tiles(seen, BUSY_TILE)
             self._limited |= bad
             self._hostile |= bad
-        moved = torch.zeros_like(self._limited)
+        self._calm += np.float32(dt)
         for kind in raw.kinds:
-            if kind.moved is not None:
-                moved |= self._grid.sum_tiles(kind.moved[0]) >= BUSY_TILE * self._grid.tile_cells
-        self._calm = (self._calm + dt).masked_fill(moved, 0)
+            if kind.recent is not None:
+                moved = kind.recent.tiles.sum((0, 1)) >= BUSY_TILE * self._grid.tile_cells
+                self._calm[moved] = 0
         # Once calm, a place has to break the rule again before it is taken for flashing again.
         self._hostile &= (self._calm < CALM) & self._input.restless_tiles(BUSY_TILE)
-        self._released = (self._released + dt).masked_fill(self._hostile, 0)
-        left = (1 - self._released / RELEASE).clamp(min=0)
-        cap = 1 - torch.exp(-dt / (SMOOTHING * left * left).clamp(min=1e-6))
-        return cap.masked_fill(~self._limited | (left == 0), 1), self._hostile
+        self._released = np.where(self._hostile, 0, self._released + np.float32(dt))
+        left = np.clip(1 - self._released / RELEASE, 0, None)
+        cap = 1 - np.exp(-dt / (SMOOTHING * left * left).clip(min=1e-6))
+        return np.where(self._limited & (left > 0), cap, 1).astype(np.float32), self._hostile
 
-    def _let_go(self, alpha: torch.Tensor, cap: torch.Tensor) -> None:
+    def _let_go(self, alpha: torch.Tensor | None, cap: np.ndarray) -> None:
         """Tiles that have caught up with a calm input are limited no more."""
-        self._limited &= (self._grid.sum_tiles(alpha < 1) > 0) | (cap < 1)
+        busy = cap < 1
+        if alpha is not None:
+            busy |= self._grid.sum_tiles(self._grid.pad((alpha < 1).short())) > 0
+        self._limited &= busy

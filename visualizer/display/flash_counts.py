@@ -1,14 +1,17 @@
 """How often cells, or whole blocks of them, made transitions in the last second and the last five.
 
-As in flash_transitions, the first dimension of most tensors is the level, and masks are float, 0 or
+As in flash_transitions, the first dimension of most arrays is the level, and masks are int16, 0 or
 1. Time is in seconds and only ever summed from the frames' durations: the frame rate does not matter.
 """
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+import numpy as np
 import torch
 
 from visualizer.display import flash_rule as rule
@@ -17,6 +20,8 @@ from visualizer.display import flash_rule as rule
 CLOCK_SLACK = 1e-5
 # From here on no further busy second may begin: it could last one WINDOW more.
 TIRED = rule.SUSTAINED - rule.WINDOW - 0.05
+# Cells are counted in tensors, on whatever device they are; blocks are few, and numpy is faster.
+Array = TypeVar("Array", torch.Tensor, np.ndarray)
 
 
 @dataclass
@@ -26,122 +31,133 @@ class _Busy:
     start: float
     end: float
     seconds: float
-    amount: torch.Tensor
+    amount: Array
+
+
+def _at_least(count: Array, least: int) -> Array:
+    """Whether counts are `least` or more, int16."""
+    if isinstance(count, np.ndarray):
+        return (count >= least).astype(np.int16)
+    # Comparing in place is ten times as fast as comparing into booleans.
+    return count.clone().ge_(least)
 
 
 class Counts:
-    """For every element of a shape: its moves in the last second, and how long it has been busy.
+    """For every element: its moves in the last second, and how long it has been busy.
 
     Busy is who made SUSTAINED_TRANSITIONS moves or more in the last second; `busy_time` is for how
     many of the last five seconds.
     """
 
-    def __init__(self, shape: tuple[int, ...], device: torch.device, resolution: float):
-        """resolution: seconds by which a busy time may be overrated, to store less."""
-        self.shape, self.device, self.resolution = shape, device, resolution
-        self.count = torch.zeros(shape, device=device)
-        self.busy_time: torch.Tensor | None = None
+    def __init__(self, zeros: Array, resolution: float):
+        """zeros: the counts to begin with, int16, kept; resolution: seconds by which a busy time may be
+        overrated, to store less."""
+        self.count, self.resolution = zeros, resolution
+        self.busy_time: Array | None = None
         # Who was let go on although tired, because the area doing so was small.
-        self.exempt: torch.Tensor | None = None
-        self._marks: deque[tuple[float, torch.Tensor, int]] = deque()
+        self.exempt: Array | None = None
+        self._marks: deque[tuple[float, Array, int]] = deque()
         self._bins: deque[_Busy] = deque()
-        self._tired: torch.Tensor | None = None
+        self._tired: Array | None = None
+        # Nobody has made more moves than `bound` in the last second.
+        self.bound = 0
+        self._busy_bound = 0.0
 
     def advance(self, now: float, dt: float) -> None:
         """Forget what is too long ago; dt: seconds since the last time."""
         while self._marks and self._marks[0][0] <= now - rule.WINDOW + CLOCK_SLACK:
-            self.count -= self._marks.popleft()[1]
+            _, moves, most = self._marks.popleft()
+            self.count -= moves
+            self.bound -= most
         while self._bins and self._bins[0].end <= now - rule.SUSTAINED_WINDOW:
             self.busy_time -= self._bins.popleft().amount
         if not self._bins:
             self.busy_time = None
+        self._busy_bound = sum(b.seconds for b in self._bins)
         # Who has been busy for as long as is safe.
         self._tired = None
-        if self._marks and self._busy_bound() + dt >= TIRED:
-            tired = (self.busy_time + dt).ge_(TIRED)
-            self._tired = tired if bool(tired.sum() > 0) else None
+        if self._marks and self._busy_bound + dt >= TIRED:
+            tired = (self.busy_time + dt) >= TIRED
+            self._tired = tired if bool(tired.any()) else None
 
-    def _busy_bound(self) -> float:
-        return sum(b.seconds for b in self._bins)
-
-    def _bound(self) -> int:
-        """Nobody has made more moves than this in the last second."""
-        return sum(most for _, _, most in self._marks)
-
-    def _exhausted(self, moves: torch.Tensor) -> torch.Tensor | None:
+    def _exhausted(self, moves: Array) -> Array | None:
         """Who is tired and would be busy again with these moves; None if nobody."""
         if self._tired is None:
             return None
-        return (self.count + moves).ge_(rule.SUSTAINED_TRANSITIONS) * self._tired * (moves > 0)
+        return _at_least(self.count + moves, rule.SUSTAINED_TRANSITIONS) * self._tired * _at_least(moves, 1)
 
-    def over(self, moves: torch.Tensor | None) -> torch.Tensor | None:
+    def over(self, moves: Array, most: int) -> Array | None:
         """Who would be over a limit, or is already, if these moves were made; None if nobody can be.
 
-        moves: how many each makes, None for none at all.
+        moves: how many each makes; most: the most of these.
         """
-        over, exhausted = self.exempt, None
-        if self._bound() > rule.MAX_TRANSITIONS or (moves is not None and self._marks):
-            count = self.count.clone() if moves is None else self.count + moves
-            over = count.gt_(rule.MAX_TRANSITIONS)
-            over = over if self.exempt is None else torch.maximum(over, self.exempt)
-            exhausted = None if moves is None else self._exhausted(moves)
-        return over if exhausted is None else torch.maximum(over, exhausted)
+        over, exhausted = self.exempt, self._exhausted(moves)
+        if self.bound + most > rule.MAX_TRANSITIONS:
+            many = _at_least(self.count + moves, rule.MAX_TRANSITIONS + 1)
+            over = many if over is None else over | many
+        if exhausted is None:
+            return over
+        return exhausted if over is None else over | exhausted
 
-    def over_now(self) -> torch.Tensor | None:
+    def over_now(self) -> Array | None:
         """Who is over the limit of a second, or tired and still at it; None if nobody can be."""
         over = None
-        if self._bound() > rule.MAX_TRANSITIONS:
-            over = self.count.gt(rule.MAX_TRANSITIONS).float()
-        if self._busy_bound() >= TIRED:
-            tired = self.busy_time.ge(TIRED) * self.count.ge(rule.SUSTAINED_TRANSITIONS).float()
-            over = tired if over is None else torch.maximum(over, tired)
+        if self.bound > rule.MAX_TRANSITIONS:
+            over = _at_least(self.count, rule.MAX_TRANSITIONS + 1)
+        if self._busy_bound >= TIRED:
+            tired = _at_least(self.count, rule.SUSTAINED_TRANSITIONS) * (self.busy_time >= TIRED)
+            over = tired if over is None else over | tired
         return over
 
-    def add(self, now: float, dt: float, moves: torch.Tensor | None) -> None:
-        """The moves that were made at time `now`, None for none; dt: seconds since the time before."""
+    def add(self, now: float, dt: float, moves: Array | None, most: int = 0) -> None:
+        """The moves that were made at time `now`, at most `most` by anybody; None for none.
+
+        dt: seconds since the time before.
+        """
         if moves is not None:
             exhausted = self._exhausted(moves)
             if exhausted is not None:
-                self.exempt = exhausted if self.exempt is None else torch.maximum(self.exempt, exhausted)
+                self.exempt = exhausted if self.exempt is None else self.exempt | exhausted
             self.count += moves
-            self._marks.append((now, moves.byte(), int(moves.max())))
+            self.bound += most
+            self._marks.append((now, moves, most))
         busy = None
-        if self._bound() >= rule.SUSTAINED_TRANSITIONS:
-            busy = (self.count - (rule.SUSTAINED_TRANSITIONS - 0.5)).ge_(0)
-            busy = busy if bool(busy.sum() > 0) else None
+        if self.bound >= rule.SUSTAINED_TRANSITIONS:
+            busy = _at_least(self.count, rule.SUSTAINED_TRANSITIONS)
+            busy = busy if int(busy.max()) > 0 else None
         if self.exempt is not None:
             self.exempt = None if busy is None else self.exempt * busy
         if busy is None:
             return
-        if self.busy_time is None:
-            self.busy_time = torch.zeros(self.shape, device=self.device)
-        amount = busy.mul_(dt)
-        self.busy_time += amount
+        amount = busy * float(dt)
+        self.busy_time = amount + 0.0 if self.busy_time is None else self.busy_time + amount
+        self._busy_bound += dt
         if self._bins and now - self._bins[-1].start < self.resolution:
             last = self._bins[-1]
             last.end, last.seconds = now, last.seconds + dt
-            last.amount += amount
+            last.amount = last.amount + amount
         else:
             self._bins.append(_Busy(now, now, dt, amount))
 
-    def broken(self) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    def broken(self) -> tuple[Array | None, Array | None]:
         """(who is over the limit of one second, who is over that of five); None if nobody can be."""
         general = sustained = None
-        if self._bound() > rule.MAX_TRANSITIONS:
-            general = self.count.gt(rule.MAX_TRANSITIONS).float()
-        if self._busy_bound() >= rule.SUSTAINED - 10 * CLOCK_SLACK:
-            long = self.busy_time.ge(rule.SUSTAINED - 10 * CLOCK_SLACK)
-            sustained = long * self.count.ge(rule.SUSTAINED_TRANSITIONS).float()
+        if self.bound > rule.MAX_TRANSITIONS:
+            general = _at_least(self.count, rule.MAX_TRANSITIONS + 1)
+        if self._busy_bound >= rule.SUSTAINED - 10 * CLOCK_SLACK:
+            long = self.busy_time >= rule.SUSTAINED - 10 * CLOCK_SLACK
+            sustained = _at_least(self.count, rule.SUSTAINED_TRANSITIONS) * long
         return general, sustained
 
     def fork(self, level: int) -> Counts:
         """An independent copy of one level."""
         one = slice(level, level + 1)
-        other = Counts((1, *self.shape[1:]), self.device, self.resolution)
-        other.count = self.count[one].clone()
+        other = copy.copy(self)
+        # Added to and taken from in place.
+        other.count = self.count[one] + 0
         for name in ("busy_time", "exempt", "_tired"):
-            tensor = getattr(self, name)
-            setattr(other, name, None if tensor is None else tensor[one].clone())
+            array = getattr(self, name)
+            setattr(other, name, None if array is None else array[one] + 0)
         other._marks = deque((t, moves[one], most) for t, moves, most in self._marks)
-        other._bins = deque(replace(b, amount=b.amount[one].clone()) for b in self._bins)
+        other._bins = deque(replace(b, amount=b.amount[one]) for b in self._bins)
         return other

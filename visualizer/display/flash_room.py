@@ -6,8 +6,9 @@ chromaticity moves on a straight line in u'v': the weight of a transition has a 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-import torch.nn.functional as F
+from scipy import ndimage
 
 from visualizer.display.flash_rule import Grid
 from visualizer.display.flash_transitions import DOWN, UP
@@ -23,8 +24,8 @@ SOFT = 3
 
 
 def room(
-    watch: Watch, begin: torch.Tensor, end: torch.Tensor, seen: Look, fail: Look, still: torch.Tensor
-) -> torch.Tensor:
+    watch: Watch, begin: torch.Tensor, end: torch.Tensor, seen: Look, fail: Look, still: np.ndarray
+) -> np.ndarray:
     """The most weight of `end` in a blend with `begin`, [tile rows, tile columns] in 0..1.
 
     begin, end: [3, rows, columns] linear RGB. seen: what all of `end` would do. Blocked from making
@@ -32,64 +33,76 @@ def room(
     of a block that did so as a whole, and in tiles to be kept `still` cells that made one already.
     """
     grid = watch.grid
-    still_cells = grid.to_cells(still) if bool(still.any()) else None
+    still_cells = grid.to_cells(still.astype(np.int16)) if still.any() else None
     reaches, where = [], []
     for kind, made, failed, reach in zip(
         watch.kinds, seen.kinds, fail.kinds, (luminance_reach, red_reach), strict=True
     ):
         if made.moved is None:
             continue
-        moved = made.moved[-1]
-        blocked = torch.zeros(grid.shape, dtype=torch.bool, device=grid.device)
+        blocked = torch.zeros(grid.padded, dtype=torch.int16, device=grid.device)
         if failed.bad_blocks is not None:
-            over = torch.maximum(made.over, failed.over)[-1] > 0
-            blocked |= grid.to_cells(kind.tiles_over(failed.bad_blocks, None)) & over
+            over = failed.over if made.over is None else made.over | failed.over
+            tiles = kind.tiles_over(failed.bad_blocks, None).astype(np.int16)
+            blocked |= grid.to_cells(tiles) & over[-1]
         if failed.bad_events is not None:
-            blocked |= grid.to_cells(kind.tiles_over(None, failed.bad_events))
+            blocked |= grid.to_cells(kind.tiles_over(None, failed.bad_events).astype(np.int16))
         if still_cells is not None:
-            blocked |= still_cells & (kind.cells.count[-1] >= 1)
-        cells = (blocked * moved).view(-1).nonzero()[:, 0]
+            blocked |= still_cells & kind.cells.count[-1].clamp(0, 1)
+        cells = indices(grid.crop(blocked * made.moved[-1]))
         if len(cells):
             where.append(cells)
-            moves = made.moves[:, -1].reshape(2, -1)[:, cells]
-            reaches.append(reach(watch, begin.view(3, -1)[:, cells], end.view(3, -1)[:, cells], moves, cells))
-    if not where:
-        result = torch.ones(grid.tiles, device=grid.device)
-    else:
+            moves = grid.crop(made.moves[:, -1]).reshape(2, -1).index_select(1, cells)
+            lights = (light.view(3, -1).index_select(1, cells) for light in (begin, end))
+            reaches.append(reach(watch, *lights, moves, cells))
+    if where:
         result = quantile(grid, torch.cat(reaches), torch.cat(where))
+    else:
+        result = np.ones(grid.tiles, np.float32)
     if fail.kinds[0].only_mean:
         # The mean of the picture is only sure to move as told if everything moves alike.
-        result = torch.minimum(result.min(), mean_reach(watch, begin, end)).expand(grid.tiles)
+        result = np.full_like(result, min(result.min(), mean_reach(watch, begin, end)))
     return result
 
 
-def quantile(grid: Grid, reaches: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+def indices(mask: torch.Tensor) -> torch.Tensor:
+    """Where a mask is not 0, as indices into its flattened self."""
+    if mask.device.type == "cpu":
+        # Many times as fast as nonzero.
+        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return mask.reshape(-1).nonzero()[:, 0]
+
+
+def quantile(grid: Grid, reaches: torch.Tensor, cells: torch.Tensor) -> np.ndarray:
     """By tile, the weight that takes no more than TILE_AREA of the cells around as far as they reach.
 
     cells: indices into the flattened grid, [n]; reaches: the weight at which each makes a transition.
     """
     # Fine steps near 0, where a strong flash has to be held.
-    step = (reaches.clamp(0, 1).sqrt() * (STEPS - 1)).long()
-    index = step * grid.tile_cells.numel() + grid.tile_of.view(-1)[cells]
-    counts = torch.bincount(index, minlength=grid.tile_cells.numel() * STEPS).float()
-    counts = around(counts.view(STEPS, *grid.tiles).cumsum(0))
-    free = (counts <= TILE_AREA * around(grid.tile_cells[None])).sum(0).float()
-    return (free / (STEPS - 1)).square().masked_fill(free == STEPS, 1)
+    step = (reaches.nan_to_num(1).clamp(0, 1).sqrt_() * (STEPS - 1)).int()
+    n_tiles = grid.tile_cells.size
+    index = step.mul_(n_tiles).add_(grid.tile_of.index_select(0, cells))
+    counts = torch.bincount(index, minlength=n_tiles * STEPS).numpy(force=True)
+    counts = counts.reshape(STEPS, *grid.tiles).cumsum(0)
+    free = (around(counts) <= TILE_AREA * around(grid.tile_cells)).sum(0)
+    return np.where(free == STEPS, 1, (free / (STEPS - 1)) ** 2).astype(np.float32)
 
 
-def around(tiles: torch.Tensor) -> torch.Tensor:
-    """Sums over each tile and its neighbours, [n, tile rows, tile columns]."""
-    return F.avg_pool2d(tiles[None], 3, stride=1, padding=1, divisor_override=1)[0]
+def around(tiles: np.ndarray) -> np.ndarray:
+    """Sums over each tile and its neighbours, [..., tile rows, tile columns]."""
+    *more, rows, columns = tiles.shape
+    wide = np.zeros((*more, rows + 2, columns + 2), tiles.dtype)
+    wide[..., 1:-1, 1:-1] = tiles
+    sums = wide[..., :-2, :] + wide[..., 1:-1, :] + wide[..., 2:, :]
+    return sums[..., :-2] + sums[..., 1:-1] + sums[..., 2:]
 
 
 def luminance_reach(
     watch: Watch, begin: torch.Tensor, end: torch.Tensor, moves: torch.Tensor, cells: torch.Tensor
 ) -> torch.Tensor:
     """The weights, [n], at which cells [n] make their transitions; lights [3, n], moves [up/down, n]."""
-    tracker = watch.luminance
-    step = tracker.step[-1].item() - ROUNDING
-    low, high = tracker.low[-1].view(-1)[cells], tracker.high[-1].view(-1)[cells]
-    target = torch.where(moves[UP] > 0, low + step, high - step)
+    turns = watch.grid.crop(watch.luminance.turn[:, -1]).reshape(2, -1).index_select(1, cells)
+    target = torch.where(moves[UP] > 0, turns[UP] - ROUNDING, turns[DOWN] + ROUNDING)
     first = watch.weights @ begin
     change = watch.weights @ end - first
     return (target - first) / torch.where(change == 0, 1e-9, change)
@@ -108,11 +121,11 @@ def red_reach(
         return to_red
     u0, v0 = tracker.chromaticity(begin)
     u1, v1 = tracker.chromaticity(end)
-    box = tracker.box[:, -1, cells]
-    corner_u = torch.where(u1 - box[0] > box[1] - u1, box[0], box[1])
-    corner_v = torch.where(v1 - box[2] > box[3] - v1, box[2], box[3])
+    box = tracker.box[:, -1].index_select(1, cells)
+    corner_u = torch.where(u1 - box[0] > -box[1] - u1, box[0], -box[1])
+    corner_v = torch.where(v1 - box[2] > -box[3] - v1, box[2], -box[3])
     du, dv, eu, ev = u1 - u0, v1 - v0, u0 - corner_u, v0 - corner_v
-    step = 0.95 * tracker.step[-1].item()
+    step = 0.95 * float(tracker.step[-1])
     a, b, c = du * du + dv * dv, eu * du + ev * dv, eu * eu + ev * ev - step * step
     part = (((b * b - a * c).clamp(min=0).sqrt() - b) / a.clamp(min=1e-9)).clamp(0, 1)
     # How far along the line a mixture lies is set by the weights of the two lights in u'v'.
@@ -121,28 +134,23 @@ def red_reach(
     return torch.where(moves[DOWN] > 0, from_red, to_red)
 
 
-def mean_reach(watch: Watch, begin: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-    """The weight at which the mean luminance of the picture makes a transition, a scalar."""
+def mean_reach(watch: Watch, begin: torch.Tensor, end: torch.Tensor) -> float:
+    """The weight at which the mean luminance of the picture makes a transition."""
     tracker = watch.mean
-    first, last = watch.relative_luminance(begin).mean(), watch.relative_luminance(end).mean()
-    step = tracker.step[-1].item() - ROUNDING
-    target = tracker.low[-1, 0, 0] + step if bool(last > first) else tracker.high[-1, 0, 0] - step
-    return ((target - first) / (last - first)).nan_to_num(1).clamp(0, 1)
+    first, last = (float(watch.relative_luminance(light).mean()) for light in (begin, end))
+    step = tracker.steps[-1] - ROUNDING
+    target = tracker.low[-1] + step if last > first else tracker.high[-1] - step
+    return 1.0 if last == first else min(1.0, max(0.0, (target - first) / (last - first)))
 
 
-def spread(grid: Grid, tiles: torch.Tensor) -> torch.Tensor:
-    """Weights by tile to smooth ones by cell, nowhere above those of the cell's own tile."""
-    lowest = tiles.min()
-    if bool(lowest == tiles.max()):
-        return lowest.expand(grid.shape)
-    # The least weight within some tiles, averaged over one tile less, then between their centres.
-    least = -F.max_pool2d(_pad(-tiles[None, None], SOFT + 1), 2 * SOFT + 3, stride=1)
-    least = F.avg_pool2d(_pad(least, SOFT), 2 * SOFT + 1, stride=1)
-    full = tuple(n * grid.tile for n in grid.tiles)
-    cells = F.interpolate(least, size=full, mode="bilinear", align_corners=False)
-    cells = cells[0, 0, : grid.shape[0], : grid.shape[1]]
-    return cells.masked_fill(cells > 0.999, 1).contiguous()
+def spread(tiles: np.ndarray) -> np.ndarray:
+    """Weights by tile to smooth ones, nowhere above those of the tile itself; [tile rows, tile columns].
 
-
-def _pad(tiles: torch.Tensor, n: int) -> torch.Tensor:
-    return F.pad(tiles, (n, n, n, n), mode="replicate")
+    Between the tiles' centres `Grid.between` goes on.
+    """
+    if tiles.min() == tiles.max():
+        return tiles
+    # The least weight within some tiles, averaged over one tile less.
+    least = ndimage.minimum_filter(tiles, 2 * SOFT + 3, mode="nearest")
+    least = ndimage.uniform_filter(least, 2 * SOFT + 1, mode="nearest")
+    return np.where(least > 0.999, 1, least.clip(0, 1)).astype(np.float32)

@@ -8,7 +8,9 @@ least two flashes a second for four of five seconds: EA IRIS, after ITU-R BT.170
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -66,7 +68,12 @@ class Grid:
 
     A cell is a square of `factor` pixels; its colour is the mean in linear light. Areas are counted
     in tiles, squares of `tile` cells, and blocks lie at every tile. With tiles of one cell that is
-    exact; otherwise a block is taken so much larger that it holds every block that lies in between.
+    exact; otherwise a block is taken so much larger that it holds every block that lies in between,
+    and what fills too much of one is looked at again, cell by cell.
+
+    Pixels and cells are tensors on the frames' device. Masks and counts of cells are int16, of which
+    a CPU does most at a time, and padded to whole tiles with cells that never change. Tiles and
+    blocks are numpy arrays: they are so few that calling torch would take longer than the work.
     """
 
     def __init__(self, height: int, width: int, device: torch.device | str = "cpu", exact: bool = False):
@@ -78,35 +85,50 @@ class Grid:
         factor = math.ceil(max(width / MAX_GRID_WIDTH, height / MAX_GRID_HEIGHT))
         self.factor = max(1, min(factor, height, width))
         self.shape = height // self.factor, width // self.factor
-        block = [max(1, round(n * part)) for n, part in zip(self.shape, BLOCK, strict=True)]
-        self.block_cells = block[0] * block[1]
-        self.tile = 1 if exact else max(1, min(block) // 16)
+        self.n_cells = self.shape[0] * self.shape[1]
+        self.cell_block = tuple(max(1, round(n * part)) for n, part in zip(self.shape, BLOCK, strict=True))
+        self.block_cells = self.cell_block[0] * self.cell_block[1]
+        self.tile = 1 if exact else max(1, min(self.cell_block) // 10)
         self.tiles = tuple(math.ceil(n / self.tile) for n in self.shape)
-        self.block = tuple(
-            min(t, math.ceil((b - 1) / self.tile) + 1) for b, t in zip(block, self.tiles, strict=True)
-        )
+        self.padded = tuple(n * self.tile for n in self.tiles)
+        outer = [math.ceil((b - 1) / self.tile) + 1 for b in self.cell_block]
+        self.block = tuple(min(t, b) for t, b in zip(self.tiles, outer, strict=True))
         self.positions = tuple(t - b + 1 for t, b in zip(self.tiles, self.block, strict=True))
+        # Multiplied from the left and the right, they add up what is in each block, or surely in one.
+        self._outer = [_bands(t, b) for t, b in zip(self.tiles, self.block, strict=True)]
+        inner = [max(1, b // self.tile) for b in self.cell_block]
+        self._inner = [_bands(t, b) for t, b in zip(self.tiles, inner, strict=True)]
+        # Likewise the weights of tiles at every cell and at every pixel.
+        self._at_cells = self._slopes(self.shape, self.tile)
+        self._at_pixels = self._slopes(self.size, self.tile * self.factor)
         self.linear = LINEAR.to(self.device)
         self.code = CODE.to(self.device)
-        self.tile_cells = self.sum_tiles(torch.ones(self.shape, device=self.device))
+        ones = torch.ones(self.shape, dtype=torch.int16, device=self.device)
+        self.tile_cells = self.sum_tiles(self.pad(ones))
         row = torch.arange(self.shape[0], device=self.device) // self.tile
         column = torch.arange(self.shape[1], device=self.device) // self.tile
-        self.tile_of = row[:, None] * self.tiles[1] + column
+        self.tile_of = (row[:, None] * self.tiles[1] + column).view(-1)
+
+    # --- pixels ----------------------------------------------------------------------------------
 
     def measure(self, frame: torch.Tensor) -> torch.Tensor:
         """[h, w, 3] uint8 sRGB to the grid's linear RGB, [3, rows, columns] float in 0..1."""
         k, (rows, columns) = self.factor, self.shape
         if k == 1:
             return self.to_linear(frame.permute(2, 0, 1))
-        pixels = frame[: rows * k, : columns * k].reshape(rows * k, columns * k * 3)
         sums = torch.empty(rows, columns * k * 3, device=self.device)
         # A few rows at a time stay in the cache: four times as fast as the whole frame at once.
         step = max(1, 60 // k)
         for top in range(0, rows, step):
             bottom = min(rows, top + step)
-            part = self.to_linear(pixels[top * k : bottom * k]).view(bottom - top, k, -1)
-            torch.sum(part, 1, out=sums[top:bottom])
-        return (sums.view(rows, columns, k, 3).sum(2).permute(2, 0, 1) / (k * k)).contiguous()
+            part = self.to_linear(frame[top * k : bottom * k, : columns * k])
+            torch.sum(part.view(bottom - top, k, -1), 1, out=sums[top:bottom])
+        # To planes first: adding neighbours is much faster than summing over a short dimension.
+        sums = sums.view(rows, columns, k, 3)
+        planes = sums[:, :, 0].permute(2, 0, 1).contiguous()
+        for i in range(1, k):
+            planes += sums[:, :, i].permute(2, 0, 1)
+        return planes.mul_(1 / (k * k))
 
     def to_linear(self, codes: torch.Tensor) -> torch.Tensor:
         """uint8 sRGB of any shape to linear light in 0..1."""
@@ -117,42 +139,98 @@ class Grid:
         index = (linear * (len(self.code) - 1)).add_(0.5).int()
         return self.code.index_select(0, index.view(-1)).view(linear.shape)
 
-    def sum_tiles(self, cells: torch.Tensor) -> torch.Tensor:
-        """[..., rows, columns] to the sums over each tile, [..., tile rows, tile columns] float."""
-        planes = cells.reshape(-1, 1, *self.shape).float()
-        if self.tile > 1:
-            planes = F.avg_pool2d(planes, self.tile, ceil_mode=True, divisor_override=1)
-        return planes.view(*cells.shape[:-2], *self.tiles)
+    # --- cells -----------------------------------------------------------------------------------
 
-    def to_cells(self, tiles: torch.Tensor) -> torch.Tensor:
-        """[tile rows, tile columns] to [rows, columns], the same value all over a tile."""
+    def pad(self, cells: torch.Tensor) -> torch.Tensor:
+        """[..., rows, columns] to whole tiles, [..., padded rows, padded columns]."""
+        if self.padded == self.shape:
+            return cells
+        padded = cells.new_zeros(*cells.shape[:-2], *self.padded)
+        padded[..., : self.shape[0], : self.shape[1]] = cells
+        return padded
+
+    def crop(self, padded: torch.Tensor) -> torch.Tensor:
+        """The opposite of `pad`."""
+        return padded[..., : self.shape[0], : self.shape[1]]
+
+    def sum_tiles(self, padded: torch.Tensor) -> np.ndarray:
+        """[..., padded rows, padded columns] to the sums over each tile, [..., tile rows, tile columns]."""
+        k = self.tile
+        if k > 1:
+            rows = padded[..., 0::k, :] + padded[..., 1::k, :]
+            for i in range(2, k):
+                rows += padded[..., i::k, :]
+            padded = rows[..., 0::k] + rows[..., 1::k]
+            for i in range(2, k):
+                padded += rows[..., i::k]
+        return padded.numpy(force=True)
+
+    def to_cells(self, tiles: np.ndarray) -> torch.Tensor:
+        """[..., tile rows, tile columns] to padded cells, the same value all over a tile."""
         (rows, columns), k = self.tiles, self.tile
-        cells = tiles[:, None, :, None].expand(rows, k, columns, k).reshape(rows * k, columns * k)
-        return cells[: self.shape[0], : self.shape[1]]
+        cells = torch.from_numpy(tiles).to(self.device)
+        if k == 1:
+            return cells
+        cells = cells[..., :, None, :, None].expand(*tiles.shape[:-2], rows, k, columns, k)
+        return cells.reshape(*tiles.shape[:-2], *self.padded)
 
-    def filled(self, tile_sums: torch.Tensor) -> torch.Tensor:
+    def between(self, tiles: np.ndarray, pixels: bool = False) -> torch.Tensor:
+        """Weights 0..1 by tile, taken at the tiles' centres, to linear ones [rows, columns] or by pixel."""
+        down, across = self._at_pixels if pixels else self._at_cells
+        weights = down @ (torch.from_numpy(tiles).to(self.device) @ across.T)
+        return weights.masked_fill_(weights > 0.999, 1)
+
+    def _slopes(self, shape: tuple[int, int], size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Matrices of linear interpolation between the centres of tiles of a size."""
+        slopes = []
+        for n, tiles in zip(shape, self.tiles, strict=True):
+            place = ((torch.arange(n, device=self.device) + 0.5) / size - 0.5).clamp(0, tiles - 1)
+            away = (place[:, None] - torch.arange(tiles, device=self.device)).abs()
+            slopes.append((1 - away).clamp(min=0))
+        return tuple(slopes)
+
+    # --- tiles and blocks ------------------------------------------------------------------------
+
+    def filled(self, tile_sums: np.ndarray) -> np.ndarray:
         """[..., tile rows, tile columns] cells set to the part of each block set, [..., positions]."""
-        return _box_sums(tile_sums, self.block) / self.block_cells
+        down, across = self._outer
+        return (down @ tile_sums.astype(np.float32) @ across.T) / np.float32(self.block_cells)
 
-    def exceeds(self, cells: torch.Tensor, limits: torch.Tensor) -> torch.Tensor | None:
+    def exceeds(
+        self, tile_sums: np.ndarray, cells: Callable[[], torch.Tensor], limits: list[float]
+    ) -> np.ndarray | None:
         """Blocks of which more than limits[level] is set, [levels, positions] bool; None if there are none.
 
-        cells: [levels, rows, columns], 0 or 1; limits: [levels, 1, 1].
+        tile_sums: [levels, tile rows, tile columns] of cells(), [levels, padded rows, padded columns].
         """
-        if not bool((cells.sum((1, 2)) > limits.view(-1) * self.block_cells).any()):
-            return None
-        over = self.filled(self.sum_tiles(cells)) > limits
-        return over if bool(over.any()) else None
+        over = np.zeros((len(limits), *self.positions), bool)
+        for level, (sums, limit) in enumerate(zip(tile_sums, limits, strict=True)):
+            if sums.sum() <= limit * self.block_cells:
+                continue
+            blocks = self.filled(sums) > limit
+            if blocks.any() and self._exactly_exceeds(sums, cells, level, limit * self.block_cells):
+                over[level] = blocks
+        return over if over.any() else None
 
-    def tiles_in(self, blocks: torch.Tensor) -> torch.Tensor:
+    def _exactly_exceeds(self, tile_sums: np.ndarray, cells: Callable, level: int, most: float) -> bool:
+        """Whether a block, wherever it lies, holds more than `most`."""
+        if self.tile == 1:
+            return True
+        down, across = self._inner
+        if (down @ tile_sums.astype(np.float32) @ across.T).max() > most:
+            return True
+        height, width = self.cell_block
+        sums = F.pad(self.crop(cells()[level]).int().cumsum(0).cumsum(1), (1, 0, 1, 0))
+        sums = sums[height:] - sums[:-height]
+        return int((sums[:, width:] - sums[:, :-width]).max()) > most
+
+    def tiles_in(self, blocks: np.ndarray) -> np.ndarray:
         """Tiles in any of the blocks set: [..., positions] to [..., tile rows, tile columns], bool."""
-        bh, bw = self.block
-        return _box_sums(F.pad(blocks.float(), (bw - 1, bw - 1, bh - 1, bh - 1)), self.block) > 0
+        down, across = self._outer
+        return down.T @ blocks.astype(np.float32) @ across > 0
 
 
-def _box_sums(planes: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Sums over every rectangle of a size that fits into [..., rows, columns]."""
-    height, width = size
-    sums = F.pad(planes.cumsum(-2).cumsum(-1), (1, 0, 1, 0))
-    down = sums[..., height:, :] - sums[..., :-height, :]
-    return down[..., width:] - down[..., :-width]
+def _bands(tiles: int, width: int) -> np.ndarray:
+    """[tiles - width + 1, tiles] with ones in `width` columns from the diagonal on."""
+    offset = np.arange(tiles) - np.arange(tiles - width + 1)[:, None]
+    return ((offset >= 0) & (offset < width)).astype(np.float32)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 
 from visualizer.display import flash_rule as rule
-from visualizer.display.flash_counts import Counts
+from visualizer.display.flash_counts import CLOCK_SLACK, Counts
 from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_transitions import DOWN, UP, LuminanceTracker, RedTracker, column
+from visualizer.display.flash_transitions import DOWN, UP, LuminanceTracker, MeanTracker, RedTracker
 
 KINDS = ("general", "red")
 
@@ -24,8 +25,13 @@ class _Recent:
     moves: torch.Tensor
     # Those, in any direction, that have not been counted because too few were together.
     waiting: torch.Tensor
+    # The sums of the moves over the tiles.
+    tiles: np.ndarray
     # The part of every block, and last of the whole picture, that moved, [up/down, levels, blocks + 1].
-    filled: torch.Tensor | None = None
+    filled: np.ndarray | None = None
+
+    def __getitem__(self, levels: slice) -> _Recent:
+        return _Recent(self.time, self.moves[:, levels], self.waiting[levels], self.tiles[:, levels])
 
 
 @dataclass
@@ -35,25 +41,31 @@ class KindLook:
     moves: torch.Tensor | None = None
     moved: torch.Tensor | None = None
     recent: _Recent | None = None
-    # Where moves count, [levels, rows, columns], and how many of each cell do now.
+    # Where moves count, [levels, rows, columns], how many of each cell do now, and the most of these.
     together: torch.Tensor | None = None
     counted: torch.Tensor | None = None
-    fired: torch.Tensor | None = None
-    opposed: torch.Tensor | None = None
+    most: int = 0
+    # Blocks with an event, [up/down, levels, blocks + 2], and with one that opposes their last.
+    fired: np.ndarray | None = None
+    opposed: np.ndarray | None = None
     # Cells over the limit, the blocks of which they fill too much, and events that are one too many.
     over: torch.Tensor | None = None
-    bad_blocks: torch.Tensor | None = None
-    bad_events: torch.Tensor | None = None
+    bad_blocks: np.ndarray | None = None
+    bad_events: np.ndarray | None = None
 
     @property
     def ok(self) -> bool:
         return self.bad_blocks is None and self.bad_events is None
 
+    def keeps(self, level: int) -> bool:
+        """Whether one level of the rule would still hold."""
+        return not any(bad is not None and bad[level].any() for bad in (self.bad_blocks, self.bad_events))
+
     @property
     def only_mean(self) -> bool:
         """Whether nothing but the mean luminance breaks the rule: no place does by itself."""
         elsewhere = self.bad_blocks is not None or self.bad_events is None
-        return not elsewhere and not bool(self.bad_events[:, :-1].any())
+        return not elsewhere and not self.bad_events[:, :-1].any()
 
 
 class Flashes:
@@ -67,103 +79,103 @@ class Flashes:
 
     def __init__(self, grid: Grid, margins: tuple[float, ...], resolution: float):
         self.grid, levels = grid, len(margins)
-        self.area = column([rule.AREA * (1 - m) for m in margins], grid.device)
+        self.areas = [rule.AREA * (1 - m) for m in margins]
         shape = levels, grid.positions[0] * grid.positions[1] + 2
-        self.cells = Counts((levels, *grid.shape), grid.device, resolution)
-        self.events = Counts(shape, grid.device, resolution)
+        cells = torch.zeros((levels, *grid.padded), dtype=torch.int16, device=grid.device)
+        self.cells = Counts(cells, resolution)
+        self.events = Counts(np.zeros(shape, np.int16), resolution)
         # Directions of the last event: 1 up, 2 down, 3 both at once.
-        self.last = torch.zeros(shape, dtype=torch.uint8, device=grid.device)
-        self.last_time = torch.full((2, *shape), -1e9, dtype=torch.float64, device=grid.device)
+        self.last = np.zeros(shape, np.uint8)
+        self.last_time = np.full((2, *shape), -1e9)
         self.recent: deque[_Recent] = deque()
 
     def advance(self, now: float, dt: float) -> None:
         """Forget what is too long ago; dt: seconds since the last time."""
         self.cells.advance(now, dt)
         self.events.advance(now, dt)
-        while self.recent and self.recent[0].time <= now - rule.TOGETHER:
+        while self.recent and self.recent[0].time <= now - rule.TOGETHER - CLOCK_SLACK:
             self.recent.popleft()
 
-    def _filled(self, recent: _Recent) -> torch.Tensor:
+    def _filled(self, recent: _Recent) -> np.ndarray:
         if recent.filled is None:
-            tile_sums = self.grid.sum_tiles(recent.moves)
-            whole = tile_sums.sum((2, 3)) / (self.grid.shape[0] * self.grid.shape[1])
-            recent.filled = torch.cat((self.grid.filled(tile_sums).flatten(2), whole[..., None]), 2)
+            whole = recent.tiles.sum((2, 3)) / self.grid.n_cells
+            blocks = self.grid.filled(recent.tiles)
+            blocks = blocks.reshape(*whole.shape, -1)
+            recent.filled = np.concatenate((blocks, whole[..., None]), 2, dtype=np.float32)
         return recent.filled
 
-    def _enough(self, recents: list[_Recent]) -> bool:
-        """Whether so many cells moved that they could fill too much of a block."""
-        cells = sum(r.moves.sum((0, 2, 3)) for r in recents)
-        return bool((cells > self.area[:, 0, 0] * self.grid.block_cells).any())
-
-    def _counted(self, recents: list[_Recent]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """(where enough moves are together, how many moves of each cell count for that now)."""
-        filled = sum(self._filled(r).sum(0)[..., :-1] for r in recents)
-        blocks = (filled > self.area[..., 0]).view(-1, *self.grid.positions)
-        if not bool(blocks.any()):
-            return None, None
-        together = torch.stack([self.grid.to_cells(level) for level in self.grid.tiles_in(blocks).float()])
-        return together, sum(r.waiting for r in recents) * together
-
-    def _fired(self, recents: list[_Recent]) -> torch.Tensor:
-        """Who has an event now, [up/down, levels, blocks + 2] bool."""
-        filled = sum(self._filled(r) * (r.time > self.last_time[..., :-1]) for r in recents)
-        return F.pad(filled > self.area[..., 0], (0, 1))
-
-    def look(self, moves: torch.Tensor | None, mean_moves: torch.Tensor | None, now: float) -> KindLook:
+    def look(self, moves: torch.Tensor | None, mean_moves: np.ndarray | None, now: float) -> KindLook:
         """What these moves would do: of cells [up/down, levels, rows, columns], and of the mean."""
         seen = KindLook()
         if moves is not None:
-            seen.moves, seen.moved = moves, torch.maximum(moves[UP], moves[DOWN])
-            seen.recent = _Recent(now, moves, seen.moved)
-            recents = [*self.recent, seen.recent]
-            if self._enough(recents):
-                seen.together, seen.counted = self._counted(recents)
-                seen.fired = self._fired(recents)
+            self._look_at_cells(seen, moves, now)
         if mean_moves is not None:
             if seen.fired is None:
-                seen.fired = torch.zeros(self.last_time.shape, dtype=torch.bool, device=self.grid.device)
+                seen.fired = np.zeros(self.last_time.shape, bool)
             seen.fired[..., -1] = mean_moves
-        seen.over = self.cells.over(seen.counted)
-        if seen.over is not None and seen.counted is not None:
-            seen.bad_blocks = self.grid.exceeds(seen.over, self.area)
+        if seen.counted is not None:
+            seen.over = self.cells.over(seen.counted, seen.most)
+            if seen.over is not None:
+                tiles = self.grid.sum_tiles(seen.over)
+                seen.bad_blocks = self.grid.exceeds(tiles, lambda: seen.over, self.areas)
         if seen.fired is not None:
             opposed = (seen.fired[UP] & (self.last != 1)) | (seen.fired[DOWN] & (self.last != 2))
-            seen.opposed = opposed.float()
-            over = self.events.over(seen.opposed)
+            seen.opposed = opposed.astype(np.int16)
+            over = self.events.over(seen.opposed, 1)
             if over is not None:
-                bad = (over * seen.opposed) > 0
-                seen.bad_events = bad if bool(bad.any()) else None
+                bad = (over > 0) & opposed
+                seen.bad_events = bad if bad.any() else None
         return seen
+
+    def _look_at_cells(self, seen: KindLook, moves: torch.Tensor, now: float) -> None:
+        seen.moves, seen.moved = moves, moves[UP] + moves[DOWN]
+        seen.recent = _Recent(now, moves, seen.moved, self.grid.sum_tiles(moves))
+        recents = [*self.recent, seen.recent]
+        tiles = sum(r.tiles[UP] + r.tiles[DOWN] for r in recents)
+        totals = tiles.sum((1, 2)).tolist()
+        most = max(n / area for n, area in zip(totals, self.areas, strict=True))
+        if most <= self.grid.block_cells:
+            return
+        blocks = self.grid.exceeds(tiles, lambda: sum(r.moves.sum(0) for r in recents), self.areas)
+        if blocks is not None:
+            seen.together = self.grid.to_cells(self.grid.tiles_in(blocks).astype(np.int16))
+            seen.counted = sum(r.waiting for r in recents) * seen.together
+            seen.most = int(seen.counted.max())
+        if blocks is not None or most > self.grid.n_cells:
+            filled = sum(self._filled(r) * (r.time > self.last_time[..., :-1]) for r in recents)
+            seen.fired = np.zeros(self.last_time.shape, bool)
+            np.greater(filled, np.reshape(self.areas, (-1, 1)), out=seen.fired[..., :-1])
 
     def accept(self, seen: KindLook, now: float, dt: float) -> None:
         """What was looked at is what was shown."""
-        self.cells.add(now, dt, seen.counted)
-        self.events.add(now, dt, seen.opposed)
+        self.cells.add(now, dt, seen.counted, seen.most)
+        self.events.add(now, dt, seen.opposed, 1)
         if seen.recent is not None:
             self.recent.append(seen.recent)
         if seen.together is not None:
+            apart = 1 - seen.together
             for recent in self.recent:
-                recent.waiting = recent.waiting * (1 - seen.together)
+                recent.waiting = recent.waiting * apart
         if seen.fired is not None:
-            bits = seen.fired[UP].byte() + 2 * seen.fired[DOWN].byte()
-            self.last = torch.where(seen.opposed > 0, bits, self.last)
-            self.last_time.masked_fill_(seen.fired, now)
+            bits = seen.fired[UP] + 2 * seen.fired[DOWN].astype(np.uint8)
+            self.last = np.where(seen.opposed > 0, bits, self.last)
+            self.last_time[seen.fired] = now
 
-    def tiles_over(self, blocks: torch.Tensor | None, events: torch.Tensor | None) -> torch.Tensor:
+    def tiles_over(self, blocks: np.ndarray | None, events: np.ndarray | None) -> np.ndarray:
         """Tiles in any of these blocks [levels, positions], or of those with these events, bool."""
-        over = torch.zeros(self.grid.positions, dtype=torch.bool, device=self.grid.device)
+        over = np.zeros(self.grid.positions, bool)
         if blocks is not None:
             over |= blocks.any(0)
         if events is not None:
             events = events.any(0)
-            if bool(events[-2]):
-                return torch.ones(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
-            over |= events[:-2].view(self.grid.positions)
+            if events[-2]:
+                return np.ones(self.grid.tiles, bool)
+            over |= events[:-2].reshape(self.grid.positions)
         return self.grid.tiles_in(over)
 
-    def bad_tiles(self, seen: KindLook, part: float) -> torch.Tensor:
+    def bad_tiles(self, seen: KindLook, part: float) -> np.ndarray:
         """Tiles of which more than `part` flashes, in the blocks that would break the rule; bool."""
-        tiles = torch.zeros(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
+        tiles = np.zeros(self.grid.tiles, bool)
         enough = part * self.grid.tile_cells
         if seen.bad_blocks is not None:
             flashing = self.grid.sum_tiles((seen.over * seen.counted)[-1]) > enough
@@ -172,16 +184,20 @@ class Flashes:
             return ~tiles
         if seen.bad_events is not None:
             # What only moves through such a block once in a while has no part in its flashing.
-            flashing = self.grid.sum_tiles(seen.moved[-1] * self.cells.count[-1].ge(2)) > enough
+            flashing = self.grid.sum_tiles(seen.moved[-1] * self._often()) > enough
             tiles |= flashing & self.tiles_over(None, seen.bad_events)
         return tiles
 
-    def restless(self, part: float) -> torch.Tensor | None:
+    def _often(self) -> torch.Tensor:
+        """Cells that made two moves or more in the last second."""
+        return self.cells.count[-1].clone().ge_(2)
+
+    def restless(self, part: float) -> np.ndarray | None:
         """Tiles of which more than `part`, or a block over them, is over a limit now; None for none."""
         cells, events = self.cells.over_now(), self.events.over_now()
         tiles = None
-        if events is not None and bool(events.any()):
-            often = self.grid.sum_tiles(self.cells.count[-1].ge(2)) > part * self.grid.tile_cells
+        if events is not None and events.any():
+            often = self.grid.sum_tiles(self._often()) > part * self.grid.tile_cells
             tiles = often & self.tiles_over(None, events > 0)
         if cells is not None:
             many = self.grid.sum_tiles(cells[-1]) > part * self.grid.tile_cells
@@ -193,21 +209,23 @@ class Flashes:
         parts = []
         for cells, events in zip(self.cells.broken(), self.events.broken(), strict=True):
             part = 0.0
-            if events is not None and bool(events.any()):
+            if events is not None and events.any():
                 part = rule.AREA
-            if cells is not None and self.grid.exceeds(cells, self.area) is not None:
-                part = float(self.grid.filled(self.grid.sum_tiles(cells)).max())
+            if cells is not None:
+                tiles = self.grid.sum_tiles(cells)
+                if self.grid.exceeds(tiles, lambda cells=cells: cells, self.areas) is not None:
+                    part = float(self.grid.filled(tiles).max())
             parts.append(part)
         return parts[0], parts[1]
 
     def fork(self, level: int) -> Flashes:
         """An independent copy of one level."""
         one = slice(level, level + 1)
-        other = object.__new__(Flashes)
-        other.grid, other.area = self.grid, self.area[one]
+        other = copy.copy(self)
+        other.areas = self.areas[one]
         other.cells, other.events = self.cells.fork(level), self.events.fork(level)
-        other.last, other.last_time = self.last[one].clone(), self.last_time[:, one].clone()
-        other.recent = deque(_Recent(r.time, r.moves[:, one], r.waiting[one]) for r in self.recent)
+        other.last, other.last_time = self.last[one].copy(), self.last_time[:, one].copy()
+        other.recent = deque(r[one] for r in self.recent)
         return other
 
 
@@ -216,14 +234,18 @@ class Look:
     """What showing a frame would do: nothing has been done yet."""
 
     luminance: tuple[torch.Tensor, torch.Tensor | None]
-    mean: tuple[torch.Tensor, torch.Tensor | None]
-    red: tuple[tuple, torch.Tensor | None]
+    mean: tuple[float, list[int | None] | None]
+    red: tuple[tuple | None, torch.Tensor | None]
     kinds: tuple[KindLook, ...] = field(default=())
 
     @property
     def ok(self) -> bool:
-        """Whether the rule would still hold."""
+        """Whether all levels of the rule would still hold."""
         return all(kind.ok for kind in self.kinds)
+
+    def keeps(self, level: int) -> bool:
+        """Whether one level of the rule would still hold."""
+        return all(kind.keeps(level) for kind in self.kinds)
 
 
 class Watch:
@@ -233,12 +255,12 @@ class Watch:
     """
 
     def __init__(self, grid: Grid, margins: tuple[float, ...] = (0.0,), resolution: float = 0.25):
-        """One level per margin; resolution: seconds by which busy times may be overrated."""
+        """One level per margin, in rising order; resolution: seconds by which busy times may be overrated."""
         self.grid = grid
         self.weights = torch.tensor(rule.LUMINANCE, device=grid.device)
         self.luminance = LuminanceTracker(margins, grid.device)
-        self.mean = LuminanceTracker(margins, grid.device)
-        self.red = RedTracker(margins, grid.device)
+        self.mean = MeanTracker(margins)
+        self.red = RedTracker(margins, grid)
         self.kinds = tuple(Flashes(grid, margins, resolution) for _ in KINDS)
         self.now = self.dt = 0.0
 
@@ -256,12 +278,12 @@ class Watch:
     def look(self, linear: torch.Tensor) -> Look:
         """linear: the candidate on the grid, [3, rows, columns] linear RGB in 0..1, contiguous."""
         luminance = self.relative_luminance(linear)
-        seen = Look(
-            self.luminance.look(luminance),
-            self.mean.look(luminance.mean().view(1, 1)),
-            self.red.look(linear),
-        )
-        mean_moves = None if seen.mean[1] is None else seen.mean[1][..., 0, 0] > 0
+        mean = self.mean.look(float(luminance.mean()))
+        padded = self.grid.pad(luminance)
+        seen = Look(self.luminance.look(padded), mean, self.red.look(linear))
+        mean_moves = None
+        if mean[1] is not None:
+            mean_moves = np.array([[move == way for move in mean[1]] for way in (UP, DOWN)])
         general, red = self.kinds
         seen.kinds = (
             general.look(seen.luminance[1], mean_moves, self.now),
@@ -277,17 +299,17 @@ class Watch:
         for kind, kind_seen in zip(self.kinds, seen.kinds, strict=True):
             kind.accept(kind_seen, self.now, self.dt)
 
-    def bad_tiles(self, seen: Look, part: float) -> torch.Tensor:
+    def bad_tiles(self, seen: Look, part: float) -> np.ndarray:
         """Tiles with which the rule would not hold, as more than `part` of them flashes; bool."""
-        tiles = torch.zeros(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
+        tiles = np.zeros(self.grid.tiles, bool)
         for kind, kind_seen in zip(self.kinds, seen.kinds, strict=True):
             if not kind_seen.ok:
                 tiles |= kind.bad_tiles(kind_seen, part)
         return tiles
 
-    def restless_tiles(self, part: float) -> torch.Tensor:
+    def restless_tiles(self, part: float) -> np.ndarray:
         """Tiles of which more than `part`, or a block over them, is over a limit now, bool."""
-        tiles = torch.zeros(self.grid.tiles, dtype=torch.bool, device=self.grid.device)
+        tiles = np.zeros(self.grid.tiles, bool)
         for kind in self.kinds:
             more = kind.restless(part)
             if more is not None:
@@ -300,8 +322,7 @@ class Watch:
 
     def fork(self, level: int) -> Watch:
         """An independent copy of one level, with the same past; something must have been accepted."""
-        other = object.__new__(Watch)
-        other.grid, other.weights, other.now, other.dt = self.grid, self.weights, self.now, self.dt
+        other = copy.copy(self)
         other.luminance, other.mean = self.luminance.fork(level), self.mean.fork(level)
         other.red = self.red.fork(level)
         other.kinds = tuple(kind.fork(level) for kind in self.kinds)
