@@ -122,6 +122,8 @@ class Engine:
         self._backstage.deliver()
         if window.minimised:
             self._hands.take(window.events(wait=MINIMISED_S))
+            # A song's end needs no fading out where nobody sees it.
+            window.closed |= self._parts is not None and self._parts.hearing.follow()
             return time.perf_counter()
         self._follow_size(last)
         due = window.due()
