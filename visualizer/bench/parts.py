@@ -29,6 +29,7 @@ from visualizer.neural.inference import Painter, TorchPainter, make_painter
 BATCHES = (1, 4, 16, 64)
 BLOCK = 512
 PART = "generator"
+OFFLINE = "song to video, 1280x720 at 30 frames/s"
 
 
 def _codes(n: int) -> np.ndarray:
@@ -223,10 +224,9 @@ def measure_offline(painter: Painter, seconds: float) -> Iterator[Row]:
             progress=False,
         )
         took = time.perf_counter() - begun
-    part = "song to video, 1280x720 at 30 frames/s"
-    yield Row(part, "speed", report.seconds / took, "x real time", True)
+    yield Row(OFFLINE, "speed", report.seconds / took, "x real time", True)
     for name, s in report.took.items():
-        yield Row(part, name, 1000 * s / report.frames, "ms a frame")
+        yield Row(OFFLINE, name, 1000 * s / report.frames, "ms a frame")
 
 
 def measure_start(device: torch.device) -> Iterator[Row]:
@@ -245,3 +245,24 @@ def measure_start(device: torch.device) -> Iterator[Row]:
         subprocess.run([sys.executable, "-c", program], check=True)
         times.append(time.perf_counter() - begun)
     yield Row("start", "from nothing to the first picture", min(times), "s")
+
+
+def measure_live(device: torch.device, seconds: float) -> Iterator[Row]:
+    """The whole instrument in a small window, on the default microphone. Raises UserError without a display."""
+    from visualizer.live import run_live
+
+    result = run_live(compute=device.type, size=(512, 512), seconds=seconds)
+    part = "live, 512x512, default microphone"
+    for name, record in (
+        ("between two frames", result.intervals),
+        ("painting", result.paintings),
+        ("effects, limiter and drawing", result.composing),
+        ("from sound to screen", result.latencies),
+    ):
+        spread = record.spread()
+        if spread is not None:
+            median, p99, _ = spread
+            yield Row(part, f"{name}, median", 1000 * median, "ms", note=f"99 % within {1000 * p99:.1f} ms")
+    yield Row(part, "first picture after", result.first_picture, "s")
+    if result.callback_share is not None:
+        yield Row(part, "audio callback, 99 % within", 100 * result.callback_share[1], "% of its time")

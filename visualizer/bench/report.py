@@ -35,6 +35,7 @@ class Report:
     machine: dict[str, str]
     rows: list[Row] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    limits: str = ""
 
     def table(self) -> str:
         """For people."""
@@ -45,6 +46,8 @@ class Report:
                 part = row.part
                 lines += ["", part]
             lines.append(f"  {row.name:<44}{_number(row.value):>10} {row.unit:<14}{row.note}".rstrip())
+        if self.limits:
+            lines += ["", f"what limits a video: {self.limits}"]
         if self.left_out:
             lines += ["", "not measured", *(f"  {part}: {why}" for part, why in self.left_out.items())]
         return "\n".join(lines)
@@ -61,7 +64,7 @@ class Report:
         """Read what `save` wrote. Raises UserError if it isn't that."""
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            return cls(raw["machine"], [Row(**row) for row in raw["rows"]], raw["left_out"])
+            return cls(raw["machine"], [Row(**row) for row in raw["rows"]], raw["left_out"], raw["limits"])
         except OSError as error:
             raise UserError(f"{path} can't be read ({error.strerror}); check the path.") from None
         except (ValueError, KeyError, TypeError):

@@ -61,6 +61,7 @@ def run(device: torch.device, seconds: float, progress: bool = True) -> Report:
         "flash limiter": lambda: parts.measure_limiter(seconds, device),
         "window": lambda: parts.measure_window(seconds),
         "song to video": lambda: parts.measure_offline(painter, 10 * seconds),
+        "live": lambda: parts.measure_live(device, 10 * seconds),
         "start": lambda: parts.measure_start(device),
     }
     with bar(len(todo), "measuring", "part", progress) as progress_bar:
@@ -71,4 +72,18 @@ def run(device: torch.device, seconds: float, progress: bool = True) -> Report:
             except UserError as error:
                 report.left_out[name] = str(error)
             progress_bar.update()
+    report.limits = limits(report.rows)
     return report
+
+
+def limits(rows: list[Row]) -> str:
+    """What takes longest on the way of a frame into a video."""
+    stages = {
+        row.name: row.value
+        for row in rows
+        if row.part == parts.OFFLINE and row.unit == "ms a frame" and not row.name.startswith("waiting")
+    }
+    if not stages:
+        return ""
+    slowest = max(stages, key=stages.__getitem__)
+    return f"{slowest}, {stages[slowest]:.1f} of {sum(stages.values()):.1f} ms of work a frame"
