@@ -4,8 +4,9 @@
 
 The judge is EfficientNet-Lite2. Of each folder only every 20th picture counts, which training holds
 out. Fréchet distances (Heusel et al. 2017) are between the judge's pooled features in their 64
-principal dimensions: of pictures made from the codes of one half of the photos, and of the other
-half's photos; the floor is the same between the photos of both halves. Mean of 8 random halvings.
+principal dimensions: of pictures made from the codes of the held-out photos, and of up to 1500 of the
+other photos, drawn from all folders alike. The floor is the same between the
+held-out photos themselves and the others: what even a perfect generator would have.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from visualizer.neural.generator import Generator
 from visualizer.neural.trainer import between
 
 DIMENSIONS = 64
-HALVINGS = 8
+REFERENCE = 1500
 MUD = 0.05
 LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
 
@@ -70,9 +71,14 @@ def smoothness(generator: Generator, start: torch.Tensor, end: torch.Tensor, fps
 
 def milliseconds(generator: Generator, repeats: int = 30) -> float:
     """Median time of one picture, batch 1, float32, as the program draws it."""
-    from visualizer.neural.inference import TorchPainter
+    try:
+        from visualizer.neural.openvino_painter import OpenVinoPainter
 
-    painter = TorchPainter(generator, torch.device("cpu"), torch.float32)
+        painter = OpenVinoPainter(generator, "f32")
+    except ImportError:
+        from visualizer.neural.inference import TorchPainter
+
+        painter = TorchPainter(generator, torch.device("cpu"), torch.float32)
     code = np.random.default_rng(0).standard_normal((1, 4096)).astype(np.float32)
     times = []
     for _ in range(repeats):
@@ -80,6 +86,13 @@ def milliseconds(generator: Generator, repeats: int = 30) -> float:
         painter(code)
         times.append(time.perf_counter() - begun)
     return 1000 * float(np.median(times))
+
+
+def reference(folders: list[Path], rng: np.random.Generator) -> torch.Tensor:
+    """[n, 3, 256, 256]: photos that were not held out, drawn from all folders alike."""
+    paths = [path for folder in folders for path in pictures.split(pictures.find(folder))[0]]
+    chosen = rng.permutation(len(paths))[:REFERENCE]
+    return pictures.to_tensor(np.stack([pictures.read(paths[i], 256) for i in chosen]))
 
 
 @torch.no_grad()
@@ -105,24 +118,24 @@ def measure(generator_path: Path, folders: list[Path], seed: int = 0) -> dict[st
     made_features, made_logits = look(net, made)
     middle_features, _ = look(net, made_middles)
 
-    centre = photo_features.mean(0)
-    axes = torch.linalg.svd(photo_features - centre, full_matrices=False).Vh[:DIMENSIONS]
-    photo_d, made_d, middle_d = (
-        ((f - centre) @ axes.T).double().numpy() for f in (photo_features, made_features, middle_features)
+    others_features = look(net, reference(folders, rng))[0]
+    centre = others_features.mean(0)
+    axes = torch.linalg.svd(others_features - centre, full_matrices=False).Vh[:DIMENSIONS]
+    others_d, *parts = (
+        ((f - centre) @ axes.T).double().numpy()
+        for f in (others_features, photo_features, made_features, middle_features)
     )
-    distances = []
-    for _ in range(HALVINGS):
-        a, b = np.array_split(rng.permutation(len(photo_d)), 2)
-        distances.append([frechet(x[a], photo_d[b]) for x in (photo_d, made_d, middle_d)])
-    floor, endpoints, midpoints = np.mean(distances, 0)
+    floor, endpoints, midpoints = (frechet(part, others_d) for part in parts)
 
     table: dict[str, float] = {
-        "pictures": len(photos),
+        "held-out pictures": len(photos),
+        "reference photos": len(others_d),
         "dimensions": DIMENSIONS,
         "frechet floor": floor,
         "frechet reconstructions": endpoints,
         "frechet midpoints": midpoints,
         "frechet reconstructions - floor": endpoints - floor,
+        "frechet midpoints - floor": midpoints - floor,
         "midpoints / reconstructions": midpoints / endpoints,
         "feature cosine": F.cosine_similarity(photo_features, made_features).mean().item(),
         "top-1 agreement": agreement(photo_logits, made_logits, 1),

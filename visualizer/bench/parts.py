@@ -248,7 +248,7 @@ def measure_start(device: torch.device) -> Iterator[Row]:
 
 
 def measure_live(device: torch.device, seconds: float) -> Iterator[Row]:
-    """The whole instrument in a small window, on the default microphone. Raises UserError without a display."""
+    """The whole instrument in a small window, on the default microphone. UserError without a display."""
     from visualizer.live import run_live
 
     result = run_live(compute=device.type, size=(512, 512), seconds=seconds)
