@@ -88,8 +88,8 @@ class FlashLimiter:
         blended: list[torch.Tensor] = []
 
         def show(weights: np.ndarray) -> torch.Tensor:
-            blended[:] = self._blend(frame, weights)
-            return self._grid.measure(blended[0])
+            *blended[:], linear = self._blend(frame, weights)
+            return linear
 
         held = self._step(self._grid.measure(frame), dt, show) is not None
         self._shown, self._light = blended if held else (frame, None)
@@ -181,17 +181,19 @@ class FlashLimiter:
         shown = show(weights)
         return weights, shown, self._watch.look(shown)
 
-    def _blend(self, frame: torch.Tensor, weights: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """The last frame moved towards `frame`: ([h, w, 3] uint8, the same in linear light)."""
-        grid, height = self._grid, self._grid.size[0]
-        before = grid.to_linear(self._shown) if self._light is None else self._light
-        alpha = grid.between(weights, pixels=True)[..., None]
-        shown, light = torch.empty_like(frame), torch.empty_like(before)
-        for top in range(0, height, grid.band):
-            rows = slice(top, top + grid.band)
-            torch.lerp(before[rows], grid.to_linear(frame[rows]), alpha[rows], out=light[rows])
-            shown[rows] = grid.to_code(light[rows])
-        return shown, light
+    def _blend(self, frame: torch.Tensor, weights: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """The last frame moved towards `frame`: ([h, w, 3] uint8, its light before rounding, its grid)."""
+        grid = self._grid
+        alpha = grid.between(weights, pixels=True)
+        shown, linear = torch.empty_like(frame), []
+        light = torch.empty(3, *grid.size, device=grid.device)
+        for rows in grid.bands():
+            before = grid.light(self._shown[rows]) if self._light is None else self._light[:, rows]
+            torch.lerp(before, grid.light(frame[rows]), alpha[rows], out=light[:, rows])
+            codes, rounded = grid.round(light[:, rows])
+            shown[rows] = codes.permute(1, 2, 0)
+            linear.append(grid.pool(rounded))
+        return shown, light, torch.cat(linear, 1)
 
     # --- what the input does while it is limited -------------------------------------------------
 

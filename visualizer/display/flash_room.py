@@ -82,8 +82,10 @@ def quantile(grid: Grid, reaches: torch.Tensor, cells: torch.Tensor) -> np.ndarr
     step = (reaches.nan_to_num(1).clamp(0, 1).sqrt_() * (STEPS - 1)).int()
     n_tiles = grid.tile_cells.size
     index = step.mul_(n_tiles).add_(grid.tile_of.index_select(0, cells))
-    counts = torch.bincount(index, minlength=n_tiles * STEPS).numpy(force=True)
-    counts = counts.reshape(STEPS, *grid.tiles).cumsum(0)
+    counts = torch.bincount(index, minlength=n_tiles * STEPS).numpy(force=True).astype(np.float32)
+    counts = counts.reshape(STEPS, *grid.tiles)
+    for i in range(1, STEPS):
+        counts[i] += counts[i - 1]
     free = (around(counts) <= TILE_AREA * around(grid.tile_cells)).sum(0)
     return np.where(free == STEPS, 1, (free / (STEPS - 1)) ** 2).astype(np.float32)
 
