@@ -16,7 +16,7 @@ import torch
 from av.video.reformatter import Colorspace
 
 from visualizer.display import flash_rule as rule
-from visualizer.display.flash import MARGIN, FlashLimiter
+from visualizer.display.flash import FILE_MARGIN, FlashLimiter
 from visualizer.display.flash_rule import Grid
 from visualizer.display.flash_watch import Watch
 from visualizer.errors import UserError
@@ -26,7 +26,7 @@ RULE = "W3C WCAG 2.2, 2.3.1 (general and red flashes); sustained flashes as broa
 # Violations of one kind that are no further apart than this (seconds) are one passage.
 SAME_PASSAGE = 1.0
 # Each next one is tried if, after compression, the copy still breaks the rule.
-MARGINS = (MARGIN, 0.16, 0.3)
+MARGINS = (FILE_MARGIN, 0.3, 0.5)
 SUFFIXES = (".mp4", ".mov", ".mkv")
 HD_HEIGHT = 720
 BT709 = 1

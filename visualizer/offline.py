@@ -20,7 +20,7 @@ from visualizer.ahead import ahead
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.listener import Event, Listener
 from visualizer.audio.song import Recording, Song, mono
-from visualizer.display.flash import FlashLimiter
+from visualizer.display.flash import FILE_MARGIN, FlashLimiter
 from visualizer.display.stage import Stage
 from visualizer.display.video import VideoWriter
 from visualizer.errors import UserError
@@ -180,7 +180,7 @@ def render(
     report = Report()
     clock = Clock(motion, fps)
     width, height = size
-    stage = Stage(width / height, FlashLimiter(limit_flashes))
+    stage = Stage(width / height, FlashLimiter(limit_flashes, FILE_MARGIN))
     stage.play(preset, stage.effects(preset), fade=0)
     comment = "made with visualizer" + ("" if limit_flashes else "; flashes are NOT limited")
     expected = song.expected_s

@@ -16,13 +16,17 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from scipy import ndimage
 
 from visualizer.display.flash_room import room, spread
 from visualizer.display.flash_rule import Grid
 from visualizer.display.flash_watch import Look, Watch
 
-# The rule is kept as it stands and, for other people's analysers and codecs, tightened by this part.
-MARGIN = 0.08
+# What is to be compressed comes out changed: the rule is tightened by this part, so that it still
+# holds then.
+FILE_MARGIN = 0.16
+# The same for blends that are rounded to 8 bits elsewhere, unseen: at most 0.0045 at either end of a step.
+UNSEEN_MARGIN = 0.09
 # While the input goes on flashing, what is shown follows its mean with this time constant (seconds).
 SMOOTHING = 0.3
 # A place is calm when its input made no transition for CALM seconds; then it catches up in RELEASE.
@@ -31,8 +35,6 @@ RELEASE = 0.2
 # A place makes a transition when this part of its cells does.
 BUSY_TILE = 0.1
 ATTEMPTS = 3
-# Rows blended at a time, so that they stay in the cache.
-ROWS = 60
 
 
 class FlashLimiter:
@@ -46,18 +48,15 @@ class FlashLimiter:
     it takes the candidate on a coarse grid and answers with the weights to blend it with.
     """
 
-    def __init__(self, enabled: bool = True, margin: float = MARGIN, strict: bool = False):
-        """margin: by what part to tighten the thresholds for what is held back, 0..0.5.
+    def __init__(self, enabled: bool = True, margin: float = 0.0):
+        """margin: by what part to tighten the thresholds, 0..0.5; FILE_MARGIN for what will be compressed.
 
-        strict: tighten them for what passes, too: frames that are to be compressed come out changed,
-        and what is just below a threshold may end up above it. Raises ValueError for other margins.
+        Raises ValueError for other margins.
         """
         if not 0 <= margin <= 0.5:
             raise ValueError(f"margin {margin} is not in 0..0.5")
         self.enabled = enabled
         self.margin = margin
-        # The level that has to be broken before anything is held back.
-        self._strict = int(strict)
         self.reset()
 
     def reset(self) -> None:
@@ -67,8 +66,8 @@ class FlashLimiter:
         self._watch: Watch | None = None
         # The last frame shown: itself, its grid, and while limited its unrounded linear light.
         self._shown = self._last = self._light = None
+        # Present while something is limited: the watch on the input, and by tile what is done.
         self._input: Watch | None = None
-        self._limited: np.ndarray | None = None
 
     @property
     def flashes(self) -> float:
@@ -84,16 +83,15 @@ class FlashLimiter:
         """
         if frame.dtype != torch.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise ValueError(f"a frame is [h, w, 3] uint8, not {list(frame.shape)} {frame.dtype}")
-        if not self._begin(tuple(frame.shape[:2]), frame.device, dt):
+        if not self._begin(tuple(frame.shape[:2]), frame.device, dt, self.margin):
             return frame
-        linear = self._grid.measure(frame)
         blended: list[torch.Tensor] = []
 
         def show(weights: np.ndarray) -> torch.Tensor:
-            blended[:] = self._blend(frame, weights)
-            return self._grid.measure(blended[0])
+            *blended[:], linear = self._blend(frame, weights)
+            return linear
 
-        held = self._step(linear, dt, show) is not None
+        held = self._step(self._grid.measure(frame), dt, show) is not None
         self._shown, self._light = blended if held else (frame, None)
         return self._shown
 
@@ -103,57 +101,59 @@ class FlashLimiter:
         linear: the candidate frame averaged, in linear light, to a grid of at most 320x256 cells, RGB
         in 0..1; dt: seconds since the last frame was shown. The caller is to show
         last + alpha * (candidate - last) in linear light, alpha spread over the frame smoothly, and
-        to keep that unrounded as the next `last`. Raises ValueError for a finer grid.
+        to keep that unrounded as the next `last`. The margin is UNSEEN_MARGIN or more, as the
+        rounding that follows is not seen. Raises ValueError for a finer grid.
         """
-        if not self._begin(tuple(linear.shape[1:]), linear.device, dt):
-            return torch.ones(linear.shape[1:], device=linear.device)
+        everything = torch.ones(linear.shape[1:], device=linear.device)
+        margin = max(self.margin, UNSEEN_MARGIN)
+        if not self._begin(tuple(linear.shape[1:]), linear.device, dt, margin):
+            return everything
         if self._grid.factor > 1:
             raise ValueError(f"a grid of {list(linear.shape[1:])} is too fine: 320x256 cells at most")
-        alpha = self._step(linear, dt, None)
-        return torch.ones(linear.shape[1:], device=linear.device) if alpha is None else alpha
+        weights = self._step(linear, dt, lambda w: torch.lerp(self._last, linear, self._grid.between(w)))
+        return everything if weights is None else self._grid.between(weights)
 
-    def _begin(self, size: tuple[int, int], device: torch.device, dt: float) -> bool:
+    def _begin(self, size: tuple[int, int], device: torch.device, dt: float, margin: float) -> bool:
         if not (math.isfinite(dt) and dt >= 0):
             raise ValueError(f"dt is {dt}; it is the time in seconds since the last frame, 0 or more")
         if not self.enabled or self._grid is None or self._grid.size != size or self._grid.device != device:
             self.reset()
             if self.enabled:
                 self._grid = Grid(*size, device)
-                self._watch = Watch(self._grid, (0.0, self.margin))
+                self._watch = Watch(self._grid, margin)
         return self.enabled
 
     def _step(
-        self, linear: torch.Tensor, dt: float, show: Callable[[np.ndarray], torch.Tensor] | None
-    ) -> torch.Tensor | None:
-        """Accept the next frame: the weights to show it with, None for all of it.
+        self, linear: torch.Tensor, dt: float, show: Callable[[np.ndarray], torch.Tensor]
+    ) -> np.ndarray | None:
+        """Accept the next frame: the weights by tile to show it with, None for all of it.
 
-        show: makes the blend with given weights by tile and returns its grid, None if that is the
-        grid's blend. What it made last was accepted.
+        show: makes the blend with given weights and returns its grid. What it made last was accepted.
         """
         watch, self.held = self._watch, 0.0
         watch.advance(dt)
         seen = watch.look(linear)
         if self._input is None:
-            if seen.keeps(self._strict):
+            if seen.ok:
                 watch.accept(seen)
                 self._last = linear
                 return None
             self._watch_input()
         cap, hostile = self._follow_input(linear, dt, seen)
         if seen.ok and cap.min() == 1 and not hostile.any():
-            alpha, accepted = None, seen
+            weights, shown, accepted = np.ones_like(cap), linear, seen
         else:
-            alpha, accepted = self._fit(linear, seen, cap, hostile, show)
-            self.held = float((1 - alpha).mean())
-        self._let_go(alpha, cap)
+            weights, shown, accepted = self._fit(linear, seen, cap, hostile, show)
         watch.accept(accepted)
-        if self.held == 0:
-            if not self._limited.any():
-                self._input = self._limited = None
-            self._last = linear
-            return None
-        self._last = torch.lerp(self._last, linear, alpha)
-        return alpha
+        self._last = shown
+        # Tiles that have caught up with a calm input are limited no more.
+        self._limited &= (cap < 1) | (ndimage.minimum_filter(weights, 3) < 1)
+        self.held = float((1 - weights).mean())
+        if self.held > 0:
+            return weights
+        if not self._limited.any():
+            self._input = None
+        return None
 
     def _fit(
         self,
@@ -161,44 +161,45 @@ class FlashLimiter:
         seen: Look,
         cap: np.ndarray,
         hostile: np.ndarray,
-        show: Callable[[np.ndarray], torch.Tensor] | None,
-    ) -> tuple[torch.Tensor, Look]:
-        """(weights [rows, columns], what showing the blend does): the rule holds."""
+        show: Callable[[np.ndarray], torch.Tensor],
+    ) -> tuple[np.ndarray, torch.Tensor, Look]:
+        """(weights by tile, the blend's grid, what showing it does): the rule holds."""
         tiles, bad, fail = cap, np.zeros_like(hostile), seen
         for _ in range(ATTEMPTS):
             tiles = np.minimum(tiles, room(self._watch, self._last, linear, seen, fail, hostile))
             tiles[bad] = 0
             weights = spread(tiles)
-            alpha = self._grid.between(weights)
-            looked = self._watch.look(torch.lerp(self._last, linear, alpha))
-            if looked.ok and show is not None:
-                looked = self._watch.look(show(weights))
+            shown = show(weights)
+            looked = self._watch.look(shown)
             if looked.ok:
-                return alpha, looked
+                return weights, shown, looked
             # A place that breaks the rule in spite of what was calculated stays as it is.
-            failed = self._watch.bad_tiles(looked, BUSY_TILE)
-            bad = bad | failed if fail is not seen else bad
+            if fail is not seen:
+                bad |= self._watch.bad_tiles(looked, BUSY_TILE)
             fail = looked
-        alpha = torch.zeros_like(alpha)
-        return alpha, self._watch.look(self._last if show is None else show(np.zeros_like(weights)))
+        weights = np.zeros_like(weights)
+        shown = show(weights)
+        return weights, shown, self._watch.look(shown)
 
-    def _blend(self, frame: torch.Tensor, weights: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """The last frame moved towards `frame`: ([h, w, 3] uint8, the same in linear light)."""
-        grid, height = self._grid, self._grid.size[0]
-        before = grid.to_linear(self._shown) if self._light is None else self._light
-        alpha = grid.between(weights, pixels=True)[..., None]
-        shown, light = torch.empty_like(frame), torch.empty_like(before)
-        for top in range(0, height, ROWS):
-            rows = slice(top, min(height, top + ROWS))
-            torch.lerp(before[rows], grid.to_linear(frame[rows]), alpha[rows], out=light[rows])
-            shown[rows] = grid.to_code(light[rows])
-        return shown, light
+    def _blend(self, frame: torch.Tensor, weights: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """The last frame moved towards `frame`: ([h, w, 3] uint8, its light before rounding, its grid)."""
+        grid = self._grid
+        alpha = grid.between(weights, pixels=True)
+        shown, linear = torch.empty_like(frame), []
+        light = torch.empty(3, *grid.size, device=grid.device)
+        for rows in grid.bands():
+            before = grid.light(self._shown[rows]) if self._light is None else self._light[:, rows]
+            torch.lerp(before, grid.light(frame[rows]), alpha[rows], out=light[:, rows])
+            codes, rounded = grid.round(light[:, rows])
+            shown[rows] = codes.permute(1, 2, 0)
+            linear.append(grid.pool(rounded))
+        return shown, light, torch.cat(linear, 1)
 
     # --- what the input does while it is limited -------------------------------------------------
 
     def _watch_input(self) -> None:
         # Up to now the input was shown as it was: the watch on it starts from the same past.
-        self._input = self._watch.fork(self._strict)
+        self._input = self._watch.fork()
         self._limited = np.zeros(self._grid.tiles, bool)
         self._hostile = np.zeros_like(self._limited)
         self._calm = np.zeros(self._grid.tiles, np.float32)
@@ -216,7 +217,7 @@ class FlashLimiter:
         self._calm += np.float32(dt)
         for kind in raw.kinds:
             if kind.recent is not None:
-                moved = kind.recent.tiles.sum((0, 1)) >= BUSY_TILE * self._grid.tile_cells
+                moved = kind.recent.tiles.sum(0) >= BUSY_TILE * self._grid.tile_cells
                 self._calm[moved] = 0
         # Once calm, a place has to break the rule again before it is taken for flashing again.
         self._hostile &= (self._calm < CALM) & self._input.restless_tiles(BUSY_TILE)
@@ -224,10 +225,3 @@ class FlashLimiter:
         left = np.clip(1 - self._released / RELEASE, 0, None)
         cap = 1 - np.exp(-dt / (SMOOTHING * left * left).clip(min=1e-6))
         return np.where(self._limited & (left > 0), cap, 1).astype(np.float32), self._hostile
-
-    def _let_go(self, alpha: torch.Tensor | None, cap: np.ndarray) -> None:
-        """Tiles that have caught up with a calm input are limited no more."""
-        busy = cap < 1
-        if alpha is not None:
-            busy |= self._grid.sum_tiles(self._grid.pad((alpha < 1).short())) > 0
-        self._limited &= busy

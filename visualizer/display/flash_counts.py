@@ -1,7 +1,7 @@
 """How often cells, or whole blocks of them, made transitions in the last second and the last five.
 
-As in flash_transitions, the first dimension of most arrays is the level, and masks are int16, 0 or
-1. Time is in seconds and only ever summed from the frames' durations: the frame rate does not matter.
+Masks are int16, 0 or 1. Time is in seconds and only ever summed from the frames' durations: the frame
+rate does not matter.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Counts:
             self.count -= moves
             self.bound -= most
         while self._bins and self._bins[0].end <= now - rule.SUSTAINED_WINDOW:
-            self.busy_time -= self._bins.popleft().amount
+            self.busy_time = self.busy_time - self._bins.popleft().amount
         if not self._bins:
             self.busy_time = None
         self._busy_bound = sum(b.seconds for b in self._bins)
@@ -130,7 +130,7 @@ class Counts:
         if busy is None:
             return
         amount = busy * float(dt)
-        self.busy_time = amount + 0.0 if self.busy_time is None else self.busy_time + amount
+        self.busy_time = amount if self.busy_time is None else self.busy_time + amount
         self._busy_bound += dt
         if self._bins and now - self._bins[-1].start < self.resolution:
             last = self._bins[-1]
@@ -149,15 +149,9 @@ class Counts:
             sustained = _at_least(self.count, rule.SUSTAINED_TRANSITIONS) * long
         return general, sustained
 
-    def fork(self, level: int) -> Counts:
-        """An independent copy of one level."""
-        one = slice(level, level + 1)
+    def fork(self) -> Counts:
+        """An independent copy."""
         other = copy.copy(self)
-        # Added to and taken from in place.
-        other.count = self.count[one] + 0
-        for name in ("busy_time", "exempt", "_tired"):
-            array = getattr(self, name)
-            setattr(other, name, None if array is None else array[one] + 0)
-        other._marks = deque((t, moves[one], most) for t, moves, most in self._marks)
-        other._bins = deque(replace(b, amount=b.amount[one]) for b in self._bins)
+        other.count = copy.deepcopy(self.count)
+        other._marks, other._bins = self._marks.copy(), deque(replace(b) for b in self._bins)
         return other

@@ -44,15 +44,15 @@ def room(
         if failed.bad_blocks is not None:
             over = failed.over if made.over is None else made.over | failed.over
             tiles = kind.tiles_over(failed.bad_blocks, None).astype(np.int16)
-            blocked |= grid.to_cells(tiles) & over[-1]
+            blocked |= grid.to_cells(tiles) & over
         if failed.bad_events is not None:
             blocked |= grid.to_cells(kind.tiles_over(None, failed.bad_events).astype(np.int16))
         if still_cells is not None:
-            blocked |= still_cells & kind.cells.count[-1].clamp(0, 1)
-        cells = indices(grid.crop(blocked * made.moved[-1]))
+            blocked |= still_cells & kind.cells.count.clamp(0, 1)
+        cells = indices(grid.crop(blocked * made.moved))
         if len(cells):
             where.append(cells)
-            moves = grid.crop(made.moves[:, -1]).reshape(2, -1).index_select(1, cells)
+            moves = grid.crop(made.moves).reshape(2, -1).index_select(1, cells)
             lights = (light.view(3, -1).index_select(1, cells) for light in (begin, end))
             reaches.append(reach(watch, *lights, moves, cells))
     if where:
@@ -82,8 +82,10 @@ def quantile(grid: Grid, reaches: torch.Tensor, cells: torch.Tensor) -> np.ndarr
     step = (reaches.nan_to_num(1).clamp(0, 1).sqrt_() * (STEPS - 1)).int()
     n_tiles = grid.tile_cells.size
     index = step.mul_(n_tiles).add_(grid.tile_of.index_select(0, cells))
-    counts = torch.bincount(index, minlength=n_tiles * STEPS).numpy(force=True)
-    counts = counts.reshape(STEPS, *grid.tiles).cumsum(0)
+    counts = torch.bincount(index, minlength=n_tiles * STEPS).numpy(force=True).astype(np.float32)
+    counts = counts.reshape(STEPS, *grid.tiles)
+    for i in range(1, STEPS):
+        counts[i] += counts[i - 1]
     free = (around(counts) <= TILE_AREA * around(grid.tile_cells)).sum(0)
     return np.where(free == STEPS, 1, (free / (STEPS - 1)) ** 2).astype(np.float32)
 
@@ -101,7 +103,7 @@ def luminance_reach(
     watch: Watch, begin: torch.Tensor, end: torch.Tensor, moves: torch.Tensor, cells: torch.Tensor
 ) -> torch.Tensor:
     """The weights, [n], at which cells [n] make their transitions; lights [3, n], moves [up/down, n]."""
-    turns = watch.grid.crop(watch.luminance.turn[:, -1]).reshape(2, -1).index_select(1, cells)
+    turns = watch.grid.crop(watch.luminance.turn).reshape(2, -1).index_select(1, cells)
     target = torch.where(moves[UP] > 0, turns[UP] - ROUNDING, turns[DOWN] + ROUNDING)
     first = watch.weights @ begin
     change = watch.weights @ end - first
@@ -113,19 +115,17 @@ def red_reach(
 ) -> torch.Tensor:
     """The weights, [n], at which cells [n] turn or leave saturated red; lights [3, n], moves [up/down, n]."""
     tracker = watch.red
-    share = tracker.share_rows[-1]
-    flare = tracker.share_flare[-1].item() + ROUNDING / 6
-    first, last = share @ begin + flare, share @ end + flare
+    first, last = tracker.redness(begin) + ROUNDING / 6, tracker.redness(end) + ROUNDING / 6
     to_red = -first / (last - first).clamp(min=1e-9)
     if tracker.box is None:
         return to_red
     u0, v0 = tracker.chromaticity(begin)
     u1, v1 = tracker.chromaticity(end)
-    box = tracker.box[:, -1].index_select(1, cells)
+    box = tracker.box.index_select(1, cells)
     corner_u = torch.where(u1 - box[0] > -box[1] - u1, box[0], -box[1])
     corner_v = torch.where(v1 - box[2] > -box[3] - v1, box[2], -box[3])
     du, dv, eu, ev = u1 - u0, v1 - v0, u0 - corner_u, v0 - corner_v
-    step = 0.95 * float(tracker.step[-1])
+    step = 0.95 * tracker.step
     a, b, c = du * du + dv * dv, eu * du + ev * dv, eu * eu + ev * ev - step * step
     part = (((b * b - a * c).clamp(min=0).sqrt() - b) / a.clamp(min=1e-9)).clamp(0, 1)
     # How far along the line a mixture lies is set by the weights of the two lights in u'v'.
@@ -138,8 +138,8 @@ def mean_reach(watch: Watch, begin: torch.Tensor, end: torch.Tensor) -> float:
     """The weight at which the mean luminance of the picture makes a transition."""
     tracker = watch.mean
     first, last = (float(watch.relative_luminance(light).mean()) for light in (begin, end))
-    step = tracker.steps[-1] - ROUNDING
-    target = tracker.low[-1] + step if last > first else tracker.high[-1] - step
+    step = tracker.step - ROUNDING
+    target = tracker.low + step if last > first else tracker.high - step
     return 1.0 if last == first else min(1.0, max(0.0, (target - first) / (last - first)))
 
 

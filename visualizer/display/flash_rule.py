@@ -8,7 +8,7 @@ least two flashes a second for four of five seconds: EA IRIS, after ITU-R BT.170
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -45,6 +45,9 @@ FLARE = 0.0005
 # The analysis grid: cells near 0.1 degree, the size below which a balanced pattern is exempt.
 MAX_GRID_WIDTH = 320
 MAX_GRID_HEIGHT = 256
+BAND_PIXELS = 1 << 16
+# Linear light 1 in steps of CODE: fine enough to tell all codes apart.
+LIGHT = 4095
 
 
 def _linear_table() -> torch.Tensor:
@@ -53,8 +56,8 @@ def _linear_table() -> torch.Tensor:
     return torch.where(code <= 0.04045, low, high).float()
 
 
-def _code_table(size: int = 4096) -> torch.Tensor:
-    linear = torch.arange(size, dtype=torch.float64) / (size - 1)
+def _code_table() -> torch.Tensor:
+    linear = torch.arange(LIGHT + 1, dtype=torch.float64) / LIGHT
     low, high = linear * 12.92, 1.055 * linear.clamp(min=1e-9) ** (1 / 2.4) - 0.055
     return (torch.where(linear <= 0.0031308, low, high) * 255).round().to(torch.uint8)
 
@@ -101,8 +104,9 @@ class Grid:
         # Likewise the weights of tiles at every cell and at every pixel.
         self._at_cells = self._slopes(self.shape, self.tile)
         self._at_pixels = self._slopes(self.size, self.tile * self.factor)
-        self.linear = LINEAR.to(self.device)
-        self.code = CODE.to(self.device)
+        self.codes = CODE.to(self.device)
+        self.lights = (LINEAR * LIGHT).to(self.device)
+        self.rounded = self.lights.index_select(0, self.codes.int())
         ones = torch.ones(self.shape, dtype=torch.int16, device=self.device)
         self.tile_cells = self.sum_tiles(self.pad(ones))
         row = torch.arange(self.shape[0], device=self.device) // self.tile
@@ -110,34 +114,40 @@ class Grid:
         self.tile_of = (row[:, None] * self.tiles[1] + column).view(-1)
 
     # --- pixels ----------------------------------------------------------------------------------
+    # Light of pixels is linear and in planes, [3, h, w] float, in 0..LIGHT: steps of the code table.
+
+    def bands(self) -> Iterator[slice]:
+        """Rows of pixels, in whole cells, so few at a time that what is done with them stays in the cache."""
+        rows = max(1, BAND_PIXELS // (self.size[1] * self.factor)) * self.factor
+        return (slice(top, top + rows) for top in range(0, self.size[0], rows))
+
+    def light(self, frame: torch.Tensor) -> torch.Tensor:
+        """[h, w, 3] uint8 sRGB to light."""
+        planes = frame.permute(2, 0, 1)
+        return self.lights.index_select(0, planes.reshape(-1).int()).view(planes.shape)
+
+    def round(self, light: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Light to (uint8 sRGB, its light), both in planes; exactly what `light` was given, if it was."""
+        index = light.add(0.5).int().view(-1)
+        codes = self.codes.index_select(0, index).view(light.shape)
+        return codes, self.rounded.index_select(0, index).view(light.shape)
+
+    def pool(self, light: torch.Tensor) -> torch.Tensor:
+        """Light to its means over the cells, [3, rows, columns] in 0..1."""
+        k = self.factor
+        if k > 1:
+            rows, width = light.shape[1] // k * k, self.shape[1] * k
+            sums = light[:, 0:rows:k, :width] + light[:, 1:rows:k, :width]
+            for i in range(2, k):
+                sums += light[:, i:rows:k, :width]
+            light = sums[..., 0::k] + sums[..., 1::k]
+            for i in range(2, k):
+                light += sums[..., i::k]
+        return light * (1 / (LIGHT * k * k))
 
     def measure(self, frame: torch.Tensor) -> torch.Tensor:
         """[h, w, 3] uint8 sRGB to the grid's linear RGB, [3, rows, columns] float in 0..1."""
-        k, (rows, columns) = self.factor, self.shape
-        if k == 1:
-            return self.to_linear(frame.permute(2, 0, 1))
-        sums = torch.empty(rows, columns * k * 3, device=self.device)
-        # A few rows at a time stay in the cache: four times as fast as the whole frame at once.
-        step = max(1, 60 // k)
-        for top in range(0, rows, step):
-            bottom = min(rows, top + step)
-            part = self.to_linear(frame[top * k : bottom * k, : columns * k])
-            torch.sum(part.view(bottom - top, k, -1), 1, out=sums[top:bottom])
-        # To planes first: adding neighbours is much faster than summing over a short dimension.
-        sums = sums.view(rows, columns, k, 3)
-        planes = sums[:, :, 0].permute(2, 0, 1).contiguous()
-        for i in range(1, k):
-            planes += sums[:, :, i].permute(2, 0, 1)
-        return planes.mul_(1 / (k * k))
-
-    def to_linear(self, codes: torch.Tensor) -> torch.Tensor:
-        """uint8 sRGB of any shape to linear light in 0..1."""
-        return self.linear.index_select(0, codes.reshape(-1).int()).view(codes.shape)
-
-    def to_code(self, linear: torch.Tensor) -> torch.Tensor:
-        """Linear light in 0..1 to uint8 sRGB; gives back exactly what `to_linear` was given."""
-        index = (linear * (len(self.code) - 1)).add_(0.5).int()
-        return self.code.index_select(0, index.view(-1)).view(linear.shape)
+        return torch.cat([self.pool(self.light(frame[rows])) for rows in self.bands()], 1)
 
     # --- cells -----------------------------------------------------------------------------------
 
@@ -178,7 +188,8 @@ class Grid:
         """Weights 0..1 by tile, taken at the tiles' centres, to linear ones [rows, columns] or by pixel."""
         down, across = self._at_pixels if pixels else self._at_cells
         weights = down @ (torch.from_numpy(tiles).to(self.device) @ across.T)
-        return weights.masked_fill_(weights > 0.999, 1)
+        # So that nothing is held back by rounding.
+        return weights.mul_(1.0001).clamp_(max=1)
 
     def _slopes(self, shape: tuple[int, int], size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Matrices of linear interpolation between the centres of tiles of a size."""
@@ -197,22 +208,19 @@ class Grid:
         return (down @ tile_sums.astype(np.float32) @ across.T) / np.float32(self.block_cells)
 
     def exceeds(
-        self, tile_sums: np.ndarray, cells: Callable[[], torch.Tensor], limits: list[float]
+        self, tile_sums: np.ndarray, cells: Callable[[], torch.Tensor], limit: float
     ) -> np.ndarray | None:
-        """Blocks of which more than limits[level] is set, [levels, positions] bool; None if there are none.
+        """Blocks of which more than the part `limit` is set, [positions] bool; None if there are none.
 
-        tile_sums: [levels, tile rows, tile columns] of cells(), [levels, padded rows, padded columns].
+        tile_sums: [tile rows, tile columns] of cells(), [padded rows, padded columns].
         """
-        over = np.zeros((len(limits), *self.positions), bool)
-        for level, (sums, limit) in enumerate(zip(tile_sums, limits, strict=True)):
-            if sums.sum() <= limit * self.block_cells:
-                continue
-            blocks = self.filled(sums) > limit
-            if blocks.any() and self._exactly_exceeds(sums, cells, level, limit * self.block_cells):
-                over[level] = blocks
-        return over if over.any() else None
+        most = limit * self.block_cells
+        if tile_sums.sum() <= most:
+            return None
+        blocks = self.filled(tile_sums) > limit
+        return blocks if blocks.any() and self._exactly_exceeds(tile_sums, cells, most) else None
 
-    def _exactly_exceeds(self, tile_sums: np.ndarray, cells: Callable, level: int, most: float) -> bool:
+    def _exactly_exceeds(self, tile_sums: np.ndarray, cells: Callable, most: float) -> bool:
         """Whether a block, wherever it lies, holds more than `most`."""
         if self.tile == 1:
             return True
@@ -220,7 +228,7 @@ class Grid:
         if (down @ tile_sums.astype(np.float32) @ across.T).max() > most:
             return True
         height, width = self.cell_block
-        sums = F.pad(self.crop(cells()[level]).int().cumsum(0).cumsum(1), (1, 0, 1, 0))
+        sums = F.pad(self.crop(cells()).int().cumsum(0).cumsum(1), (1, 0, 1, 0))
         sums = sums[height:] - sums[:-height]
         return int((sums[:, width:] - sums[:, :-width]).max()) > most
 

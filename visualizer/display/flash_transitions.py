@@ -1,8 +1,7 @@
 """Transitions of every cell of a picture: of its luminance, and to and from saturated red.
 
-All trackers keep one or more *levels* at once, the first dimension of most tensors: a level is the
-rule with its thresholds tightened by a margin. `look` changes nothing, `accept` does. Moves are
-int16, 0 or 1, which a CPU adds fastest.
+`look` changes nothing, `accept` does. Moves are int16, 0 or 1, which a CPU adds fastest. `margin` is
+by what part the rule's thresholds are tightened.
 """
 
 from __future__ import annotations
@@ -26,23 +25,21 @@ EMPTY = 9.0
 class LuminanceTracker:
     """Transitions of relative luminance between adjacent extremes, however slow the way between them."""
 
-    def __init__(self, margins: tuple[float, ...], device: torch.device):
-        steps = [rule.LUMINANCE_STEP * (1 - m) - ROUNDING for m in margins]
+    def __init__(self, margin: float):
+        self.step = rule.LUMINANCE_STEP * (1 - margin) - ROUNDING
         # Clamped here, a change reaches a step just when its darker end is below DARK.
-        ceilings = [rule.DARK * (1 + m / 4) + s for m, s in zip(margins, steps, strict=True)]
-        self.step = torch.tensor(steps, device=device).view(-1, 1, 1)
-        self.ceiling = torch.tensor(ceilings, device=device).view(-1, 1, 1)
-        # The luminances at which each cell rises or falls next, [up/down, levels, ...], and how far
+        self.ceiling = rule.DARK * (1 + margin / 4) + self.step
+        # The luminances at which each cell rises or falls next, [up/down, rows, columns], and how far
         # they stay above the least (below the most) luminance since its last move.
         self.turn: torch.Tensor | None = None
         self.gap: torch.Tensor | None = None
 
     def look(self, luminance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """(clamped luminance, moves [up/down, levels, rows, columns] or None) if this were shown.
+        """(clamped luminance, moves [up/down, rows, columns] or None) if this were shown.
 
         luminance: [rows, columns] in 0..1.
         """
-        clamped = torch.minimum(luminance, self.ceiling)
+        clamped = luminance.clamp(max=self.ceiling)
         if self.turn is None:
             return clamped, None
         moves = torch.empty_like(self.turn)
@@ -52,7 +49,7 @@ class LuminanceTracker:
 
     def accept(self, clamped: torch.Tensor, moves: torch.Tensor | None) -> None:
         if self.turn is None:
-            self.gap = self.step.expand(2, *clamped.shape).clone()
+            self.gap = torch.full((2, *clamped.shape), self.step, device=clamped.device)
             self.turn = torch.stack((clamped + self.step, clamped - self.step))
             return
         torch.minimum(self.turn[UP], clamped + self.gap[UP], out=self.turn[UP])
@@ -62,57 +59,40 @@ class LuminanceTracker:
             # (lerp by 0 or 1 is a fast torch.where.)
             moves = moves.float()
             moved = moves[UP] + moves[DOWN]
-            self.gap.lerp_(torch.add(self.step, moves, alpha=NEVER), moved)
+            self.gap.lerp_(moves * NEVER + self.step, moved)
             self.turn[UP].lerp_(clamped + self.gap[UP], moved)
             self.turn[DOWN].lerp_(clamped - self.gap[DOWN], moved)
 
-    def fork(self, level: int) -> LuminanceTracker:
-        """An independent copy of one level."""
-        one = slice(level, level + 1)
+    def fork(self) -> LuminanceTracker:
+        """An independent copy."""
         other = copy.copy(self)
-        other.step, other.ceiling = self.step[one], self.ceiling[one]
-        other.turn, other.gap = self.turn[:, one].clone(), self.gap[:, one].clone()
+        other.turn, other.gap = self.turn.clone(), self.gap.clone()
         return other
 
 
 class MeanTracker:
     """Transitions of one number, the mean luminance of the picture: LuminanceTracker in plain floats."""
 
-    def __init__(self, margins: tuple[float, ...]):
-        self.steps = [rule.LUMINANCE_STEP * (1 - m) - ROUNDING for m in margins]
-        self.ceilings = [rule.DARK * (1 + m / 4) + s for m, s in zip(margins, self.steps, strict=True)]
-        self.low: list[float] | None = None
-        self.high: list[float] | None = None
-        self.last = [None] * len(margins)
+    def __init__(self, margin: float):
+        self.step = rule.LUMINANCE_STEP * (1 - margin) - ROUNDING
+        self.ceiling = rule.DARK * (1 + margin / 4) + self.step
+        self.low: float | None = None
+        self.high: float | None = None
+        self.last: int | None = None
 
-    def look(self, mean: float) -> tuple[float, list[int | None] | None]:
-        """(the mean, for each level UP, DOWN or None for no move; None if no level moves)."""
+    def look(self, mean: float) -> tuple[float, int | None]:
+        """(the mean, whether it moves UP, DOWN or not)."""
+        mean = min(mean, self.ceiling)
         if self.low is None:
             return mean, None
-        moves = [None] * len(self.steps)
-        for i, (step, ceiling) in enumerate(zip(self.steps, self.ceilings, strict=True)):
-            if self.last[i] != UP and min(mean, ceiling) - self.low[i] >= step:
-                moves[i] = UP
-            elif self.last[i] != DOWN and self.high[i] - min(mean, ceiling) >= step:
-                moves[i] = DOWN
-        return mean, moves if any(move is not None for move in moves) else None
+        if self.last != UP and mean - self.low >= self.step:
+            return mean, UP
+        return mean, DOWN if self.last != DOWN and self.high - mean >= self.step else None
 
-    def accept(self, mean: float, moves: list[int | None] | None) -> None:
-        clamped = [min(mean, ceiling) for ceiling in self.ceilings]
-        if self.low is None:
-            self.low, self.high = list(clamped), list(clamped)
-        for i, now in enumerate(clamped):
-            move = None if moves is None else moves[i]
-            self.low[i] = now if move == DOWN else min(self.low[i], now)
-            self.high[i] = now if move == UP else max(self.high[i], now)
-            self.last[i] = self.last[i] if move is None else move
-
-    def fork(self, level: int) -> MeanTracker:
-        """An independent copy of one level."""
-        other = copy.copy(self)
-        for name in ("steps", "ceilings", "low", "high", "last"):
-            setattr(other, name, getattr(self, name)[level : level + 1])
-        return other
+    def accept(self, mean: float, move: int | None) -> None:
+        self.low = mean if move == DOWN or self.low is None else min(self.low, mean)
+        self.high = mean if move == UP or self.high is None else max(self.high, mean)
+        self.last = self.last if move is None else move
 
 
 class RedTracker:
@@ -123,22 +103,24 @@ class RedTracker:
     goes further than RED_STEP; the rule asks that of both, which can only make fewer.
     """
 
-    def __init__(self, margins: tuple[float, ...], grid: Grid):
-        device = grid.device
+    def __init__(self, margin: float, grid: Grid):
         self.grid = grid
-        shares = [rule.RED_SHARE * (1 - m / 4) for m in margins]
-        self.share_rows = torch.tensor([[1 - q, -q, -q] for q in shares], device=device)
-        flares = [rule.FLARE * (1 - 3 * q) + 1e-7 for q in shares]
-        self.share_flare = torch.tensor(flares, device=device).view(-1, 1)
-        self.step = torch.tensor([rule.RED_STEP * (1 - m) for m in margins], device=device).view(-1, 1)
-        x, y, z = (torch.tensor(row, device=device) for row in rule.XYZ)
+        share = rule.RED_SHARE * (1 - margin / 4)
+        self.share_row = torch.tensor([1 - share, -share, -share], device=grid.device)
+        self.share_flare = rule.FLARE * (1 - 3 * share) + 1e-7
+        self.step = rule.RED_STEP * (1 - margin)
+        x, y, z = (torch.tensor(row, device=grid.device) for row in rule.XYZ)
         self.chroma_rows = torch.stack((4 * x, 9 * y, x + 15 * y + 3 * z))
         self.chroma_flare = (self.chroma_rows.sum(1) * rule.FLARE)[:, None]
-        # Whether each cell is up, [levels, cells] float, and [u' low, -u' high, v' low, -v' high] of
-        # its reds since then, [4, levels, cells], EMPTY where it is not; None while nothing is red.
+        # Whether each cell is up, [cells] float, and [u' low, -u' high, v' low, -v' high] of its reds
+        # since then, [4, cells], EMPTY where it is not; None while nothing is red.
         self.inside: torch.Tensor | None = None
         self.box: torch.Tensor | None = None
         self.started = False
+
+    def redness(self, linear: torch.Tensor) -> torch.Tensor:
+        """Of linear RGB [3, n], [n]: 0 or more where it is saturated red; linear in the light."""
+        return (self.share_row @ linear).add_(self.share_flare)
 
     def weight(self, linear: torch.Tensor) -> torch.Tensor:
         """X + 15Y + 3Z of linear RGB [3, n]: with how much weight a light counts in a mixture's u'v'."""
@@ -150,26 +132,23 @@ class RedTracker:
         return rows[:2].div_(rows[2])
 
     def look(self, linear: torch.Tensor) -> tuple[tuple | None, torch.Tensor | None]:
-        """(what accept needs, moves [up/down, levels, padded rows, columns] or None) if this were shown."""
+        """(what accept needs, moves [up/down, padded rows, columns] or None) if this were shown."""
         flat = linear.view(3, -1)
-        red = torch.addmm(self.share_flare, self.share_rows, flat)
+        red = self.redness(flat)
         if self.inside is None and float(red.max()) < 0:
             return None, None
         red.ge_(0)
         colour = self.chromaticity(flat)
-        moves = torch.zeros(2, *red.shape, device=flat.device)
+        moves = torch.zeros(2, len(red), device=flat.device)
         if self.inside is not None:
             # The way to the far corner of the box: to either side the longer one.
-            du = torch.maximum(colour[0] - self.box[0], -self.box[1] - colour[0])
-            dv = torch.maximum(colour[1] - self.box[2], -self.box[3] - colour[1])
-            far = du.square_().addcmul_(dv, dv).gt_(self.step * self.step)
-            torch.mul(self.inside, far, out=moves[DOWN])
+            away = torch.maximum(colour - self.box[0::2], -self.box[1::2] - colour).square_()
+            torch.mul(self.inside, (away[0] + away[1]).gt_(self.step**2), out=moves[DOWN])
         if self.started:
             moves[UP] = red if self.inside is None else (red - self.inside).clamp_(min=0)
-        seen = red, colour, moves
         if float(moves.max()) == 0:
-            return seen, None
-        return seen, self.grid.pad(moves.short().view(2, len(red), *linear.shape[1:]))
+            return (red, colour, None), None
+        return (red, colour, moves[DOWN]), self.grid.pad(moves.short().view(2, *linear.shape[1:]))
 
     def accept(self, seen: tuple | None) -> None:
         """seen: from `look`."""
@@ -177,26 +156,23 @@ class RedTracker:
             self._accept_red(*seen)
         self.started = True
 
-    def _accept_red(self, red: torch.Tensor, colour: torch.Tensor, moves: torch.Tensor) -> None:
+    def _accept_red(self, red: torch.Tensor, colour: torch.Tensor, down: torch.Tensor | None) -> None:
         if self.inside is None:
             self.inside = torch.zeros_like(red)
-            self.box = torch.full((4, *red.shape), EMPTY, device=red.device)
-        # What is red is up, unless it just came down, being red still: then the next frame will be.
-        self.inside = torch.maximum(self.inside, red).sub_(moves[DOWN]).clamp_(min=0)
-        self.box += moves[DOWN] * (2 * EMPTY)
+            self.box = torch.full((4, len(red)), EMPTY, device=red.device)
+        self.inside = torch.maximum(self.inside, red)
+        if down is not None:
+            self.inside.sub_(down)
+            self.box.add_(down, alpha=2 * EMPTY)
         outside = (1 - red * self.inside).mul_(EMPTY)
-        for axis in (0, 1):
-            torch.minimum(self.box[2 * axis], colour[axis] + outside, out=self.box[2 * axis])
-            torch.minimum(self.box[2 * axis + 1], outside - colour[axis], out=self.box[2 * axis + 1])
+        torch.minimum(self.box[0::2], outside + colour, out=self.box[0::2])
+        torch.minimum(self.box[1::2], outside - colour, out=self.box[1::2])
         if float(self.inside.max()) == 0:
             self.inside = self.box = None
 
-    def fork(self, level: int) -> RedTracker:
-        """An independent copy of one level."""
-        one = slice(level, level + 1)
+    def fork(self) -> RedTracker:
+        """An independent copy."""
         other = copy.copy(self)
-        for name in ("share_rows", "share_flare", "step"):
-            setattr(other, name, getattr(self, name)[one])
         if self.inside is not None:
-            other.inside, other.box = self.inside[one].clone(), self.box[:, one].clone()
+            other.inside, other.box = self.inside.clone(), self.box.clone()
         return other

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ KINDS = ("general", "red")
 
 @dataclass
 class _Recent:
-    """The moves of one frame, [up/down, levels, rows, columns], not too old to be together with others."""
+    """The moves of one frame, [up/down, rows, columns], not too old to be together with others."""
 
     time: float
     moves: torch.Tensor
@@ -27,11 +27,8 @@ class _Recent:
     waiting: torch.Tensor
     # The sums of the moves over the tiles.
     tiles: np.ndarray
-    # The part of every block, and last of the whole picture, that moved, [up/down, levels, blocks + 1].
+    # The part of every block, and last of the whole picture, that moved, [up/down, blocks + 1].
     filled: np.ndarray | None = None
-
-    def __getitem__(self, levels: slice) -> _Recent:
-        return _Recent(self.time, self.moves[:, levels], self.waiting[levels], self.tiles[:, levels])
 
 
 @dataclass
@@ -41,11 +38,11 @@ class KindLook:
     moves: torch.Tensor | None = None
     moved: torch.Tensor | None = None
     recent: _Recent | None = None
-    # Where moves count, [levels, rows, columns], how many of each cell do now, and the most of these.
+    # Where moves count, [rows, columns], how many of each cell do now, and the most of these.
     together: torch.Tensor | None = None
     counted: torch.Tensor | None = None
     most: int = 0
-    # Blocks with an event, [up/down, levels, blocks + 2], and with one that opposes their last.
+    # Blocks with an event, [up/down, blocks + 2], and with one that opposes their last.
     fired: np.ndarray | None = None
     opposed: np.ndarray | None = None
     # Cells over the limit, the blocks of which they fill too much, and events that are one too many.
@@ -57,15 +54,11 @@ class KindLook:
     def ok(self) -> bool:
         return self.bad_blocks is None and self.bad_events is None
 
-    def keeps(self, level: int) -> bool:
-        """Whether one level of the rule would still hold."""
-        return not any(bad is not None and bad[level].any() for bad in (self.bad_blocks, self.bad_events))
-
     @property
     def only_mean(self) -> bool:
         """Whether nothing but the mean luminance breaks the rule: no place does by itself."""
         elsewhere = self.bad_blocks is not None or self.bad_events is None
-        return not elsewhere and not self.bad_events[:, :-1].any()
+        return not elsewhere and not self.bad_events[:-1].any()
 
 
 class Flashes:
@@ -77,16 +70,16 @@ class Flashes:
     transitions of the block. The whole picture is one more block, and its mean luminance another.
     """
 
-    def __init__(self, grid: Grid, margins: tuple[float, ...], resolution: float):
-        self.grid, levels = grid, len(margins)
-        self.areas = [rule.AREA * (1 - m) for m in margins]
-        shape = levels, grid.positions[0] * grid.positions[1] + 2
-        cells = torch.zeros((levels, *grid.padded), dtype=torch.int16, device=grid.device)
+    def __init__(self, grid: Grid, margin: float, resolution: float):
+        self.grid = grid
+        self.area = rule.AREA * (1 - margin)
+        n_blocks = grid.positions[0] * grid.positions[1] + 2
+        cells = torch.zeros(grid.padded, dtype=torch.int16, device=grid.device)
         self.cells = Counts(cells, resolution)
-        self.events = Counts(np.zeros(shape, np.int16), resolution)
+        self.events = Counts(np.zeros(n_blocks, np.int16), resolution)
         # Directions of the last event: 1 up, 2 down, 3 both at once.
-        self.last = np.zeros(shape, np.uint8)
-        self.last_time = np.full((2, *shape), -1e9)
+        self.last = np.zeros(n_blocks, np.uint8)
+        self.last_time = np.full((2, n_blocks), -1e9)
         self.recent: deque[_Recent] = deque()
 
     def advance(self, now: float, dt: float) -> None:
@@ -98,26 +91,25 @@ class Flashes:
 
     def _filled(self, recent: _Recent) -> np.ndarray:
         if recent.filled is None:
-            whole = recent.tiles.sum((2, 3)) / self.grid.n_cells
-            blocks = self.grid.filled(recent.tiles)
-            blocks = blocks.reshape(*whole.shape, -1)
-            recent.filled = np.concatenate((blocks, whole[..., None]), 2, dtype=np.float32)
+            whole = recent.tiles.sum((1, 2)) / self.grid.n_cells
+            blocks = self.grid.filled(recent.tiles).reshape(2, -1)
+            recent.filled = np.concatenate((blocks, whole[:, None]), 1, dtype=np.float32)
         return recent.filled
 
-    def look(self, moves: torch.Tensor | None, mean_moves: np.ndarray | None, now: float) -> KindLook:
-        """What these moves would do: of cells [up/down, levels, rows, columns], and of the mean."""
+    def look(self, moves: torch.Tensor | None, mean_move: int | None, now: float) -> KindLook:
+        """What these moves would do: of cells [up/down, rows, columns], and of the mean."""
         seen = KindLook()
         if moves is not None:
             self._look_at_cells(seen, moves, now)
-        if mean_moves is not None:
+        if mean_move is not None:
             if seen.fired is None:
                 seen.fired = np.zeros(self.last_time.shape, bool)
-            seen.fired[..., -1] = mean_moves
+            seen.fired[mean_move, -1] = True
         if seen.counted is not None:
             seen.over = self.cells.over(seen.counted, seen.most)
             if seen.over is not None:
                 tiles = self.grid.sum_tiles(seen.over)
-                seen.bad_blocks = self.grid.exceeds(tiles, lambda: seen.over, self.areas)
+                seen.bad_blocks = self.grid.exceeds(tiles, lambda: seen.over, self.area)
         if seen.fired is not None:
             opposed = (seen.fired[UP] & (self.last != 1)) | (seen.fired[DOWN] & (self.last != 2))
             seen.opposed = opposed.astype(np.int16)
@@ -132,19 +124,20 @@ class Flashes:
         seen.recent = _Recent(now, moves, seen.moved, self.grid.sum_tiles(moves))
         recents = [*self.recent, seen.recent]
         tiles = sum(r.tiles[UP] + r.tiles[DOWN] for r in recents)
-        totals = tiles.sum((1, 2)).tolist()
-        most = max(n / area for n, area in zip(totals, self.areas, strict=True))
-        if most <= self.grid.block_cells:
+        total = int(tiles.sum())
+        if total <= self.area * self.grid.block_cells:
             return
-        blocks = self.grid.exceeds(tiles, lambda: sum(r.moves.sum(0) for r in recents), self.areas)
+        blocks = self.grid.exceeds(
+            tiles, lambda: sum(r.moves[UP] + r.moves[DOWN] for r in recents), self.area
+        )
         if blocks is not None:
             seen.together = self.grid.to_cells(self.grid.tiles_in(blocks).astype(np.int16))
             seen.counted = sum(r.waiting for r in recents) * seen.together
             seen.most = int(seen.counted.max())
-        if blocks is not None or most > self.grid.n_cells:
-            filled = sum(self._filled(r) * (r.time > self.last_time[..., :-1]) for r in recents)
+        if blocks is not None or total > self.area * self.grid.n_cells:
+            filled = sum(self._filled(r) * (r.time > self.last_time[:, :-1]) for r in recents)
             seen.fired = np.zeros(self.last_time.shape, bool)
-            np.greater(filled, np.reshape(self.areas, (-1, 1)), out=seen.fired[..., :-1])
+            np.greater(filled, self.area, out=seen.fired[:, :-1])
 
     def accept(self, seen: KindLook, now: float, dt: float) -> None:
         """What was looked at is what was shown."""
@@ -162,12 +155,11 @@ class Flashes:
             self.last_time[seen.fired] = now
 
     def tiles_over(self, blocks: np.ndarray | None, events: np.ndarray | None) -> np.ndarray:
-        """Tiles in any of these blocks [levels, positions], or of those with these events, bool."""
+        """Tiles in any of these blocks [positions], or of those with these events, bool."""
         over = np.zeros(self.grid.positions, bool)
         if blocks is not None:
-            over |= blocks.any(0)
+            over |= blocks
         if events is not None:
-            events = events.any(0)
             if events[-2]:
                 return np.ones(self.grid.tiles, bool)
             over |= events[:-2].reshape(self.grid.positions)
@@ -178,19 +170,19 @@ class Flashes:
         tiles = np.zeros(self.grid.tiles, bool)
         enough = part * self.grid.tile_cells
         if seen.bad_blocks is not None:
-            flashing = self.grid.sum_tiles((seen.over * seen.counted)[-1]) > enough
+            flashing = self.grid.sum_tiles(seen.over * seen.counted) > enough
             tiles |= flashing & self.tiles_over(seen.bad_blocks, None)
         if seen.only_mean:
             return ~tiles
         if seen.bad_events is not None:
             # What only moves through such a block once in a while has no part in its flashing.
-            flashing = self.grid.sum_tiles(seen.moved[-1] * self._often()) > enough
+            flashing = self.grid.sum_tiles(seen.moved * self._often()) > enough
             tiles |= flashing & self.tiles_over(None, seen.bad_events)
         return tiles
 
     def _often(self) -> torch.Tensor:
         """Cells that made two moves or more in the last second."""
-        return self.cells.count[-1].clone().ge_(2)
+        return self.cells.count.clone().ge_(2)
 
     def restless(self, part: float) -> np.ndarray | None:
         """Tiles of which more than `part`, or a block over them, is over a limit now; None for none."""
@@ -200,7 +192,7 @@ class Flashes:
             often = self.grid.sum_tiles(self._often()) > part * self.grid.tile_cells
             tiles = often & self.tiles_over(None, events > 0)
         if cells is not None:
-            many = self.grid.sum_tiles(cells[-1]) > part * self.grid.tile_cells
+            many = self.grid.sum_tiles(cells) > part * self.grid.tile_cells
             tiles = many if tiles is None else tiles | many
         return tiles
 
@@ -213,19 +205,17 @@ class Flashes:
                 part = rule.AREA
             if cells is not None:
                 tiles = self.grid.sum_tiles(cells)
-                if self.grid.exceeds(tiles, lambda cells=cells: cells, self.areas) is not None:
+                if self.grid.exceeds(tiles, lambda cells=cells: cells, self.area) is not None:
                     part = float(self.grid.filled(tiles).max())
             parts.append(part)
         return parts[0], parts[1]
 
-    def fork(self, level: int) -> Flashes:
-        """An independent copy of one level."""
-        one = slice(level, level + 1)
+    def fork(self) -> Flashes:
+        """An independent copy."""
         other = copy.copy(self)
-        other.areas = self.areas[one]
-        other.cells, other.events = self.cells.fork(level), self.events.fork(level)
-        other.last, other.last_time = self.last[one].copy(), self.last_time[:, one].copy()
-        other.recent = deque(r[one] for r in self.recent)
+        other.cells, other.events = self.cells.fork(), self.events.fork()
+        other.last, other.last_time = self.last.copy(), self.last_time.copy()
+        other.recent = deque(replace(r) for r in self.recent)
         return other
 
 
@@ -234,18 +224,14 @@ class Look:
     """What showing a frame would do: nothing has been done yet."""
 
     luminance: tuple[torch.Tensor, torch.Tensor | None]
-    mean: tuple[float, list[int | None] | None]
+    mean: tuple[float, int | None]
     red: tuple[tuple | None, torch.Tensor | None]
     kinds: tuple[KindLook, ...] = field(default=())
 
     @property
     def ok(self) -> bool:
-        """Whether all levels of the rule would still hold."""
+        """Whether the rule would still hold."""
         return all(kind.ok for kind in self.kinds)
-
-    def keeps(self, level: int) -> bool:
-        """Whether one level of the rule would still hold."""
-        return all(kind.keeps(level) for kind in self.kinds)
 
 
 class Watch:
@@ -254,14 +240,15 @@ class Watch:
     For every frame: `advance` the clock, `look` at one or more candidates, `accept` what is shown.
     """
 
-    def __init__(self, grid: Grid, margins: tuple[float, ...] = (0.0,), resolution: float = 0.25):
-        """One level per margin, in rising order; resolution: seconds by which busy times may be overrated."""
+    def __init__(self, grid: Grid, margin: float = 0.0, resolution: float = 0.25):
+        """margin: by what part to tighten the thresholds; resolution: seconds by which busy times may be
+        overrated."""
         self.grid = grid
         self.weights = torch.tensor(rule.LUMINANCE, device=grid.device)
-        self.luminance = LuminanceTracker(margins, grid.device)
-        self.mean = MeanTracker(margins)
-        self.red = RedTracker(margins, grid)
-        self.kinds = tuple(Flashes(grid, margins, resolution) for _ in KINDS)
+        self.luminance = LuminanceTracker(margin)
+        self.mean = MeanTracker(margin)
+        self.red = RedTracker(margin, grid)
+        self.kinds = tuple(Flashes(grid, margin, resolution) for _ in KINDS)
         self.now = self.dt = 0.0
 
     def advance(self, dt: float) -> None:
@@ -281,12 +268,9 @@ class Watch:
         mean = self.mean.look(float(luminance.mean()))
         padded = self.grid.pad(luminance)
         seen = Look(self.luminance.look(padded), mean, self.red.look(linear))
-        mean_moves = None
-        if mean[1] is not None:
-            mean_moves = np.array([[move == way for move in mean[1]] for way in (UP, DOWN)])
         general, red = self.kinds
         seen.kinds = (
-            general.look(seen.luminance[1], mean_moves, self.now),
+            general.look(seen.luminance[1], mean[1], self.now),
             red.look(seen.red[1], None, self.now),
         )
         return seen
@@ -318,12 +302,12 @@ class Watch:
 
     def flashes(self) -> float:
         """The most flashes, of either kind, that any block made as a whole in the last second."""
-        return max(float(kind.events.count[0].max()) for kind in self.kinds) / 2
+        return max(float(kind.events.count.max()) for kind in self.kinds) / 2
 
-    def fork(self, level: int) -> Watch:
-        """An independent copy of one level, with the same past; something must have been accepted."""
+    def fork(self) -> Watch:
+        """An independent copy with the same past; something must have been accepted."""
         other = copy.copy(self)
-        other.luminance, other.mean = self.luminance.fork(level), self.mean.fork(level)
-        other.red = self.red.fork(level)
-        other.kinds = tuple(kind.fork(level) for kind in self.kinds)
+        other.luminance, other.mean = self.luminance.fork(), copy.copy(self.mean)
+        other.red = self.red.fork()
+        other.kinds = tuple(kind.fork() for kind in self.kinds)
         return other
