@@ -284,6 +284,20 @@ def test_a_fast_painter_paints_every_frame_for_its_own_time():
     assert all(later > earlier for earlier, later in itertools.pairwise(asked))
 
 
+@pytest.mark.parametrize("seconds", [0.013, 0.0155, 0.017, 0.019, 0.021, 0.024])
+def test_a_painter_that_just_makes_it_or_just_does_not_is_never_idle(seconds):
+    """Pictures that take about as long as a frame, on a machine that wakes threads up late."""
+    asked, late = [], np.random.default_rng(0)
+
+    def pose():
+        time.sleep(late.uniform(0, 0.004))
+        return Still(asked)
+
+    with PictureStream(paint_in(seconds), pose) as stream:
+        play(stream, 30)
+    assert len(asked) >= 10
+
+
 def test_a_picture_is_begun_as_late_as_it_can_be():
     """So that it knows of the newest sound: painting, waiting and composing leave little of it."""
     with PictureStream(paint_in(0.005), lambda: Still([])) as stream:

@@ -91,7 +91,9 @@ class PictureStream:
             swap, period, _ = self._tick
             while self._error is None and not self._stopped:
                 newest = self._pair[1]
-                if newest is not None and newest.time > swap - period / 2:
+                there = newest is not None and newest.time > swap - period / 2
+                # Another that will be there in time knows of newer sound.
+                if there and not -math.inf < self._ready <= until:
                     return
                 left = until - time.perf_counter()
                 if left <= 0 or self._ready > until:
@@ -155,6 +157,9 @@ class PictureStream:
             target = swap + (first + math.ceil(self._usual / period) - 1) * period
             # After a longer guess the next may be shorter, but time goes on.
             return now, max(target, self._target)
+        if first > 0 and self._target < swap - period / 2:
+            # It is behind, and the next frame will go without: no time to sleep, lest it sleeps for ever.
+            return now, swap + first * period
         if swap + first * period < self._target + period / 2:
             first += 1
         # Not for more than one swap after the one that was asked for: there may be none.
