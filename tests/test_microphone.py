@@ -325,6 +325,7 @@ def test_another_card_becomes_the_default(pulse, codebook, wav):
             named = until(lambda: microphone.device_name == "Monitor of other", 3, "the new name")
             assert microphone.status == "listening to Monitor of other"
             pulse.hush()
+            until(lambda: microphone.level < -100, 3, "silence")
             pulse.play(wav, "other")
             back = until(lambda: microphone.level > -60, 3, "sound")
             pulse.hush()
