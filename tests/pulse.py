@@ -137,7 +137,7 @@ class Pulse:
     def play(self, path, sink: str = "vmic") -> subprocess.Popen:
         """Play a sound file into the card."""
         song = subprocess.Popen(
-            ["paplay", f"--device={sink}", "--latency-msec=20", str(path)],
+            ["paplay", f"--device={sink}", "--latency-msec=150", str(path)],
             env={**os.environ, **self.environment},
             stderr=subprocess.DEVNULL,
         )

@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 import tomllib
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -16,14 +15,10 @@ from screen import SIZE, wait_for, x_server
 
 from visualizer import assets
 from visualizer import preset as presets
-from visualizer.audio.spectrum import SpectrumSettings
 from visualizer.display.framing import frame_shape
 from visualizer.display.stage import Stage
 from visualizer.errors import UserError
 from visualizer.live.backstage import Backstage
-from visualizer.live.figures import Record, Statistics
-from visualizer.live.guide import Guide
-from visualizer.neural.stream import PictureStream
 from visualizer.repertoire import Repertoire
 
 PRESETS = sorted(assets.folder("presets").glob("*.toml"))
@@ -238,95 +233,6 @@ def test_in_this_process(monkeypatch, tmp_path):
 # --- the parts ------------------------------------------------------------------------------------
 
 
-@dataclass
-class Still:
-    """A pose whose code tells the time that it was asked for."""
-
-    asked: list
-
-    def code(self, moment):
-        self.asked.append(moment)
-        return np.full(4096, moment, np.float32)
-
-
-def paint_in(seconds):
-    """A painter that takes its time; its picture is a grey that counts the pictures."""
-    count = [0]
-
-    def paint(codes):
-        time.sleep(seconds)
-        count[0] += 8
-        return np.full((len(codes), 256, 256, 3), count[0] % 256, np.uint8)
-
-    return paint
-
-
-def play(stream, frames, period=0.02, lead=0.002):
-    """What a render thread gets at each swap."""
-    shown, due = [], time.perf_counter()
-    for _ in range(frames):
-        due = max(due + period, time.perf_counter())
-        stream.tick(due, period, lead)
-        stream.wait(due - lead)
-        picture = stream.at(due)
-        shown.append(None if picture is None else int(picture[0, 0, 0]))
-        time.sleep(max(0, due - time.perf_counter()))
-    return shown
-
-
-def test_a_fast_painter_paints_every_frame_for_its_own_time():
-    asked = []
-    with PictureStream(paint_in(0.001), lambda: Still(asked)) as stream:
-        shown = [grey for grey in play(stream, 40) if grey is not None]
-    assert len(shown) >= 35
-    assert len(asked) >= 30
-    assert len(set(shown)) >= 0.5 * len(shown) - 2  # the greys repeat after 32, and machines are busy
-    assert all(later > earlier for earlier, later in itertools.pairwise(asked))
-
-
-@pytest.mark.parametrize("seconds", [0.013, 0.0155, 0.017, 0.019, 0.021, 0.024])
-def test_a_painter_that_just_makes_it_or_just_does_not_is_never_idle(seconds):
-    """Pictures that take about as long as a frame, on a machine that wakes threads up late."""
-    asked, late = [], np.random.default_rng(0)
-
-    def pose():
-        time.sleep(late.uniform(0, 0.004))
-        return Still(asked)
-
-    with PictureStream(paint_in(seconds), pose) as stream:
-        play(stream, 30)
-    assert len(asked) >= 10
-
-
-def test_a_picture_is_begun_as_late_as_it_can_be():
-    """So that it knows of the newest sound: painting, waiting and composing leave little of it."""
-    with PictureStream(paint_in(0.005), lambda: Still([])) as stream:
-        play(stream, 20)
-        ages = []
-        for _ in range(40):
-            play(stream, 1)
-            ages.append(stream.newest.time - stream.newest.begun)
-    assert np.median(ages) < 0.016
-
-
-def test_a_slow_painter_still_gives_a_new_picture_every_frame():
-    with PictureStream(paint_in(0.07), lambda: Still([])) as stream:
-        play(stream, 10)
-        shown = play(stream, 40)
-    changes = sum(a != b for a, b in itertools.pairwise(shown))
-    painted = (shown[-1] - shown[0]) / 8
-    assert changes >= min(25, 2 * painted)  # and not as few as were painted
-    assert all(b >= a for a, b in itertools.pairwise(shown))  # always towards the newest
-
-
-def test_an_error_in_painting_comes_out():
-    def broken(codes):
-        raise ValueError("no paint")
-
-    with PictureStream(broken, lambda: Still([])) as stream, pytest.raises(ValueError, match="no paint"):
-        play(stream, 100)
-
-
 def stage_for(name, aspect=16 / 9):
     class Passing:
         held = 0.0
@@ -422,77 +328,3 @@ def test_the_repertoire(tmp_path):
     assert repertoire.edited() == []
     with pytest.raises(UserError, match="no presets in"):
         Repertoire(folder=tmp_path)
-
-
-def test_statistics_are_written_out():
-    statistics = Statistics()
-    for interval in (0.016, 0.017, 0.05):
-        statistics.swapped(interval)
-    assert statistics.frames == 3 and statistics.late == 1
-    assert statistics.fps == pytest.approx(3 / 0.083)
-    assert "50.0 ms" in str(statistics) and "latency   none" in str(statistics)
-
-
-def test_every_moment_of_sound_has_its_latency():
-    """Frames 20 ms apart, events 10 ms apart, 70 ms from each event to the first swap that can show it."""
-    settings = SpectrumSettings(sr=51200, n_fft=2048, hop_length=512)  # hops of 10 ms, half windows of 20
-    statistics = Statistics()
-    for frame in range(100):
-        statistics.showed(swap=1.0 + 0.02 * frame, heard=0.93 + 0.02 * frame, settings=settings)
-        statistics.showed(swap=1.01 + 0.02 * frame, heard=0.93 + 0.02 * frame, settings=settings)  # again
-    latencies = statistics.latencies.values()[1:]
-    assert sorted({round(latency, 3) for latency in latencies.tolist()}) == [0.07, 0.08]
-    assert len(latencies) == pytest.approx(200, abs=3)
-    # The oldest sample of the newest hop entered the window 10 ms after the window's middle.
-    assert statistics.head_start == pytest.approx(0.01)
-    statistics.showed(swap=9.0, heard=8.9, settings=settings)  # a device was away: none of it was seen
-    assert statistics.latencies.count == len(latencies) + 1
-
-
-def test_a_record_keeps_the_latest_and_does_not_grow():
-    record = Record(100)
-    for number in range(250):
-        record.add(number)
-    assert record.count == 250 and record.last == 249
-    assert sorted(record.values()) == list(range(150, 250))
-    assert record.spread() == (pytest.approx(199.5), pytest.approx(248, abs=0.1), 249)
-    record.clear()
-    assert record.last is None and record.spread() is None
-
-
-@dataclass
-class Heard:
-    """What the guide asks a microphone."""
-
-    ok: bool = True
-    level: float = -120.0
-    device_name: str = "Built-in"
-    status: str = "listening to Built-in"
-
-
-@dataclass
-class Listening:
-    """What the guide asks of the hearing."""
-
-    sound: Heard | None
-    listens: bool = True
-
-
-def test_newcomers_are_told_what_is_heard():
-    guide, hearing = Guide(), Listening(None)
-    assert guide.word(hearing, 0.0) is None
-    hearing.sound = Heard(ok=False)
-    assert guide.word(hearing, 9.0) is None  # that it can't be opened is told elsewhere
-    hearing.sound.ok = True
-    assert guide.word(hearing, 10.0) is None
-    words, warning = guide.word(hearing, 15.0)
-    assert "nothing is heard on Built-in" in words and "press D" in words and warning
-    assert guide.word(hearing, 30.0) is None
-    hearing.sound.level = -30.0
-    words, warning = guide.word(hearing, 31.0)
-    assert words == "hearing Built-in; press H for the keys" and not warning
-    assert guide.word(hearing, 32.0) is None
-    song = Heard(status="playing a song on Built-in")
-    assert (
-        Guide().word(Listening(song, listens=False), 0.0)[0].startswith("playing a song on Built-in; press H")
-    )

@@ -19,7 +19,6 @@ from visualizer.audio.default_device import DefaultDevice
 from visualizer.audio.line import Line
 from visualizer.audio.listener import Listener
 from visualizer.audio.microphone import Microphone, find_device, list_devices
-from visualizer.audio.resampler import Resampler
 from visualizer.audio.song import mono
 from visualizer.audio.timing import StreamClock
 from visualizer.errors import UserError
@@ -85,20 +84,6 @@ def test_another_sample_rate_is_resampled(codebook, tune, rate):
         assert same > 0.85
 
 
-def test_the_resampler_is_seamless_and_true():
-    t = np.arange(48000) / 48000
-    tone = np.sin(2 * np.pi * 1000 * t)
-    whole = Resampler(48000, SR).push(tone)
-    pieces = Resampler(48000, SR)
-    cut = np.concatenate([pieces.push(part) for part in np.split(tone, [1, 7, 500, 501, 20000])])
-    np.testing.assert_allclose(cut, whole, atol=1e-12)
-    assert abs(len(whole) - SR) <= 1
-    when = np.arange(len(whole)) / SR - pieces.delay_s
-    np.testing.assert_allclose(whole[200:], np.sin(2 * np.pi * 1000 * when)[200:], atol=1e-3)
-    alias = Resampler(48000, SR).push(np.sin(2 * np.pi * 23500 * t))
-    assert np.abs(alias[500:]).max() < 1e-3
-
-
 BAD = {
     "not a number": lambda x: np.where(np.arange(len(x)) % 7 == 0, np.nan, x),
     "infinite": lambda x: np.where(np.arange(len(x)) % 97 == 0, -np.inf, x),
@@ -148,17 +133,6 @@ def test_lost_samples_are_counted_and_the_clock_holds(codebook, tune):
     assert live.microphone.overflows == 1
 
 
-def test_one_wrong_word_of_a_driver_is_not_believed():
-    """Some say now and then that a block is half a second old."""
-    rng = np.random.default_rng(0)
-    clock, error = StreamClock(SR), []
-    for i in range(1000):
-        true = 50.0 + i * 512 / SR
-        wrong = -0.56 if i % 80 == 79 else 0.0
-        error.append(clock.begin(512, true + rng.normal(0, 0.002) + wrong) - true)
-    assert np.abs(error[100:]).max() < 0.003
-
-
 def test_the_record_of_durations_does_not_grow(codebook):
     live = ByHand(codebook)
     record = live.line.durations._shares
@@ -186,21 +160,6 @@ def test_events_carry_their_time_of_capture(codebook, tune, host_time):
     # The onset is found as the click enters the window, up to half a window before its centre passes.
     assert abs(strongest.time - (begun + click / SR)) < 0.04 + (0.03 if host_time <= 0 else 0.0)
     assert all(a.time < b.time for a, b in pairwise(events))
-
-
-def test_the_clock_smooths_jitter_and_notices_loss():
-    rng = np.random.default_rng(0)
-    clock, true, begins, trues = StreamClock(SR), 50.0, [], []
-    for i in range(2000):
-        if i == 1000:
-            true += 0.25  # samples were lost
-        begins.append(clock.begin(512, true + rng.normal(0, 0.003)))
-        trues.append(true)
-        true += 512 / SR * 1.0001  # a crystal that is a little slow
-    error = np.array(begins) - trues
-    assert np.abs(error[200:1000]).max() < 0.002
-    assert np.abs(error[1010:1200]).max() < 0.005
-    assert np.abs(error[1200:]).max() < 0.002
 
 
 # Without a device
@@ -366,6 +325,7 @@ def test_another_card_becomes_the_default(pulse, codebook, wav):
             named = until(lambda: microphone.device_name == "Monitor of other", 3, "the new name")
             assert microphone.status == "listening to Monitor of other"
             pulse.hush()
+            until(lambda: microphone.level < -100, 3, "silence")
             pulse.play(wav, "other")
             back = until(lambda: microphone.level > -60, 3, "sound")
             pulse.hush()
