@@ -139,7 +139,7 @@ class FlashLimiter:
                 self._last = linear
                 return None
             self._watch_input()
-        cap, hostile = self._follow_input(linear, dt, seen)
+        cap, hostile = self._follow_input(dt, seen)
         if seen.ok and cap.min() == 1 and not hostile.any():
             weights, shown, accepted = np.ones_like(cap), linear, seen
         else:
@@ -205,10 +205,10 @@ class FlashLimiter:
         self._calm = np.zeros(self._grid.tiles, np.float32)
         self._released = np.zeros_like(self._calm)
 
-    def _follow_input(self, linear: torch.Tensor, dt: float, seen: Look) -> tuple[np.ndarray, np.ndarray]:
+    def _follow_input(self, dt: float, seen: Look) -> tuple[np.ndarray, np.ndarray]:
         """(most weight by tile, which tiles to keep still because their input goes on flashing)."""
         self._input.advance(dt)
-        raw = self._input.look(linear)
+        raw = self._input.look(seen.light)
         self._input.accept(raw)
         if not seen.ok:
             bad = self._watch.bad_tiles(seen, BUSY_TILE)

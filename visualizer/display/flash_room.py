@@ -11,7 +11,7 @@ import torch
 from scipy import ndimage
 
 from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_transitions import DOWN, UP
+from visualizer.display.flash_transitions import DOWN, UP, relative_luminance
 from visualizer.display.flash_watch import Look, Watch
 
 # Of the cells around a limited tile, this part may still make a transition.
@@ -105,8 +105,8 @@ def luminance_reach(
     """The weights, [n], at which cells [n] make their transitions; lights [3, n], moves [up/down, n]."""
     turns = watch.grid.crop(watch.luminance.turn).reshape(2, -1).index_select(1, cells)
     target = torch.where(moves[UP] > 0, turns[UP] - ROUNDING, turns[DOWN] + ROUNDING)
-    first = watch.weights @ begin
-    change = watch.weights @ end - first
+    first = relative_luminance(begin[:, None])[0]
+    change = relative_luminance((end - begin)[:, None])[0]
     return (target - first) / torch.where(change == 0, 1e-9, change)
 
 
@@ -137,7 +137,7 @@ def red_reach(
 def mean_reach(watch: Watch, begin: torch.Tensor, end: torch.Tensor) -> float:
     """The weight at which the mean luminance of the picture makes a transition."""
     tracker = watch.mean
-    first, last = (float(watch.relative_luminance(light).mean()) for light in (begin, end))
+    first, last = (float(relative_luminance(light).mean()) for light in (begin, end))
     step = tracker.step - ROUNDING
     target = tracker.low + step if last > first else tracker.high - step
     return 1.0 if last == first else min(1.0, max(0.0, (target - first) / (last - first)))

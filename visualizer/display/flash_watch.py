@@ -12,7 +12,7 @@ import torch
 from visualizer.display import flash_rule as rule
 from visualizer.display.flash_counts import CLOCK_SLACK, Counts
 from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_transitions import DOWN, UP, LuminanceTracker, MeanTracker, RedTracker
+from visualizer.display.flash_transitions import DOWN, UP, Light, LuminanceTracker, MeanTracker, RedTracker
 
 KINDS = ("general", "red")
 
@@ -223,6 +223,7 @@ class Flashes:
 class Look:
     """What showing a frame would do: nothing has been done yet."""
 
+    light: Light
     luminance: tuple[torch.Tensor, torch.Tensor | None]
     mean: tuple[float, int | None]
     red: tuple[tuple | None, torch.Tensor | None]
@@ -244,7 +245,6 @@ class Watch:
         """margin: by what part to tighten the thresholds; resolution: seconds by which busy times may be
         overrated."""
         self.grid = grid
-        self.weights = torch.tensor(rule.LUMINANCE, device=grid.device)
         self.luminance = LuminanceTracker(margin)
         self.mean = MeanTracker(margin)
         self.red = RedTracker(margin, grid)
@@ -258,19 +258,15 @@ class Watch:
         for kind in self.kinds:
             kind.advance(self.now, dt)
 
-    def relative_luminance(self, linear: torch.Tensor) -> torch.Tensor:
-        """[3, rows, columns] linear RGB to [rows, columns] in 0..1."""
-        return (self.weights @ linear.view(3, -1)).view(linear.shape[1:])
-
-    def look(self, linear: torch.Tensor) -> Look:
-        """linear: the candidate on the grid, [3, rows, columns] linear RGB in 0..1, contiguous."""
-        luminance = self.relative_luminance(linear)
-        mean = self.mean.look(float(luminance.mean()))
-        padded = self.grid.pad(luminance)
-        seen = Look(self.luminance.look(padded), mean, self.red.look(linear))
+    def look(self, frame: torch.Tensor | Light) -> Look:
+        """frame: the candidate on the grid, [3, rows, columns] linear RGB in 0..1, contiguous."""
+        light = Light(frame, self.grid, self.red) if isinstance(frame, torch.Tensor) else frame
+        seen = Look(
+            light, self.luminance.look(light.luminance), self.mean.look(light.mean), self.red.look(light)
+        )
         general, red = self.kinds
         seen.kinds = (
-            general.look(seen.luminance[1], mean[1], self.now),
+            general.look(seen.luminance[1], seen.mean[1], self.now),
             red.look(seen.red[1], None, self.now),
         )
         return seen
