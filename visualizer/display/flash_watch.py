@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -184,18 +183,6 @@ class Flashes:
         """Cells that made two moves or more in the last second."""
         return self.cells.count.clone().ge_(2)
 
-    def restless(self, part: float) -> np.ndarray | None:
-        """Tiles of which more than `part`, or a block over them, is over a limit now; None for none."""
-        cells, events = self.cells.over_now(), self.events.over_now()
-        tiles = None
-        if events is not None and events.any():
-            often = self.grid.sum_tiles(self._often()) > part * self.grid.tile_cells
-            tiles = often & self.tiles_over(None, events > 0)
-        if cells is not None:
-            many = self.grid.sum_tiles(cells) > part * self.grid.tile_cells
-            tiles = many if tiles is None else tiles | many
-        return tiles
-
     def broken(self) -> tuple[float, float]:
         """(for the limit of one second, for that of five): the part of the worst block over it, 0 if kept."""
         parts = []
@@ -209,14 +196,6 @@ class Flashes:
                     part = float(self.grid.filled(tiles).max())
             parts.append(part)
         return parts[0], parts[1]
-
-    def fork(self) -> Flashes:
-        """An independent copy."""
-        other = copy.copy(self)
-        other.cells, other.events = self.cells.fork(), self.events.fork()
-        other.last, other.last_time = self.last.copy(), self.last_time.copy()
-        other.recent = deque(replace(r) for r in self.recent)
-        return other
 
 
 @dataclass
@@ -287,23 +266,6 @@ class Watch:
                 tiles |= kind.bad_tiles(kind_seen, part)
         return tiles
 
-    def restless_tiles(self, part: float) -> np.ndarray:
-        """Tiles of which more than `part`, or a block over them, is over a limit now, bool."""
-        tiles = np.zeros(self.grid.tiles, bool)
-        for kind in self.kinds:
-            more = kind.restless(part)
-            if more is not None:
-                tiles |= more
-        return tiles
-
     def flashes(self) -> float:
         """The most flashes, of either kind, that any block made as a whole in the last second."""
         return max(float(kind.events.count.max()) for kind in self.kinds) / 2
-
-    def fork(self) -> Watch:
-        """An independent copy with the same past; something must have been accepted."""
-        other = copy.copy(self)
-        other.luminance, other.mean = self.luminance.fork(), copy.copy(self.mean)
-        other.red = self.red.fork()
-        other.kinds = tuple(kind.fork() for kind in self.kinds)
-        return other
