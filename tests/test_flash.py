@@ -273,6 +273,70 @@ def test_harmless_frames_come_out_as_they_are(clip):
         assert limiter.held == 0
 
 
+def just_under_a_tenth(base):
+    """Strobing between a grey and the brightest that is less than 0.1 above it."""
+    light = reference.linear_light(np.arange(256))
+    brighter = int(np.flatnonzero(light - light[base] < 0.1)[-1])
+    assert light[brighter] - light[base] > 0.09
+    return strobe(10, 30, 2, (base,) * 3, (brighter,) * 3)
+
+
+def strobe_on(where):
+    """A strobe on the pixels set in [h, w], grey beside; the mean of the picture hardly moves."""
+    h, w = where.shape
+    frames, t = strobe(10, 30, 1.5, (80,) * 3, (170,) * 3, h=h, w=w)
+    frames[:, ~where] = 120
+    return frames, t
+
+
+def part_of_a_block(h, w, part, columns=0):
+    """[h, w]: a rectangle that is the given part of a 10-degree block; of its full height by default."""
+    bh, bw = reference.block_size(h, w)
+    where = np.zeros((h, w), bool)
+    columns = columns or int(part * bw)
+    where[h // 5 : h // 5 + int(part * bh * bw / columns), w // 5 : w // 5 + columns] = True
+    return where
+
+
+def scattered(h, w, of_25):
+    """[h, w]: in every 5 x 5 pixels the same few."""
+    order = np.random.default_rng(0).permutation(25).reshape(5, 5)
+    return np.tile(order < of_25, (h // 5 + 1, w // 5 + 1))[:h, :w]
+
+
+@pytest.mark.parametrize("base", [40, 100, 180, 215])
+def test_strobes_of_just_under_a_tenth_pass_untouched(base):
+    frames, t = just_under_a_tenth(base)
+    shown, held = limit(frames, t)
+    assert np.array_equal(shown, frames) and held.max() == 0
+
+
+SHAPES = {
+    "tall": lambda h, w, part: part_of_a_block(h, w, part),
+    "square": lambda h, w, part: part_of_a_block(h, w, part, int(reference.block_size(h, w)[1] * part**0.5)),
+    "everywhere": lambda h, w, part: scattered(h, w, round(25 * part)),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("h", "w"), [(90, 120), (256, 256)])
+def test_strobes_on_just_under_a_quarter_of_a_block_pass_untouched(shape, h, w):
+    where = SHAPES[shape](h, w, 0.24)
+    assert 0.22 < reference.block_fractions(where)[:-1].max() <= 0.245
+    frames, t = strobe_on(where)
+    shown, held = limit(frames, t)
+    assert np.array_equal(shown, frames) and held.max() == 0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("h", "w"), [(90, 120), (256, 256)])
+def test_strobes_on_just_over_a_quarter_of_a_block_are_held_back(shape, h, w):
+    where = SHAPES[shape](h, w, 0.28)
+    assert 0.25 < reference.block_fractions(where)[:-1].max() < 0.29
+    _, held = limit(*strobe_on(where))
+    assert held.max() > 0
+
+
 @pytest.mark.parametrize(("hertz", "fps"), [(4, 30), (7.5, 30), (10, 60), (20, 60), (3, 30)])
 @pytest.mark.parametrize("after", [0, 120, 255])
 def test_catches_up_half_a_second_after_a_strobe(hertz, fps, after):
@@ -383,6 +447,18 @@ def test_coarse_blocks_hold_every_block_in_between(height, width):
     fine = exact.filled(exact.sum_tiles(cells.short())).max()
     assert fine <= coarse + 1e-6
     assert coarse <= fine * 1.5
+
+
+@pytest.mark.parametrize("name", ["hard cuts", "half field", "strobe 8 Hz at 24", "red and blue"])
+def test_a_margin_keeps_further_below_the_limits(name):
+    frames, times = ADVERSARIAL[name]()
+    shown, _ = limit(frames, times, FlashLimiter(margin=0.16))
+    # As compression might: everything a little more contrasty, and a little noise.
+    light = reference.linear_light(shown)
+    louder = light.mean() + (light - light.mean()) * 1.1
+    noise = np.random.default_rng(0).normal(0, 0.004, louder.shape)
+    codes = np.round(luminance_code(np.clip(louder + noise, 0, 1))).astype(np.uint8)
+    assert reference.judge(codes, times) == []
 
 
 def test_switched_off_it_passes_everything():

@@ -262,6 +262,17 @@ def test_tries_again_with_more_margin(tmp_path, monkeypatch):
     assert margins == list(flash_check.MARGINS[:2])
 
 
+def test_a_copy_that_stays_unsafe_is_not_left_behind(tmp_path, monkeypatch):
+    original = write(tmp_path / "in.mp4", strobe(7.5, 2))
+    (tmp_path / "out.mp4").write_bytes(b"older")
+    limiter = flash_check.FlashLimiter
+    monkeypatch.setattr(flash_check, "FlashLimiter", lambda margin: limiter(enabled=False))
+    with pytest.raises(UserError, match="not written"):
+        fix_video(original, tmp_path / "out.mp4", progress=False)
+    assert (tmp_path / "out.mp4").read_bytes() == b"older"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
+
+
 def test_the_command(visualizer, tmp_path):
     """Exit code 1 for a video that fails, 0 for its repaired copy, 2 for what is no video."""
     path = tmp_path / "strobe.mp4"

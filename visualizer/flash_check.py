@@ -224,8 +224,8 @@ def fix_video(path: Path | str, out: Path | str, progress: bool = True) -> Repor
 
     H.264 of the same times, rate and size (odd sizes grow by a pixel); sound is copied as it is.
     The copy is checked, and made again with more margin if compression has brought flashes back.
-    It appears under its name only when it is complete. Returns the report on the copy. Raises
-    UserError if the video can't be read or the copy can't be written.
+    It appears under its name only when it is complete and safe. Returns the report on the copy.
+    Raises UserError if the video can't be read, or the copy can't be written or made safe.
     """
     out = Path(out)
     _check_output(Path(path), out)
@@ -237,6 +237,11 @@ def fix_video(path: Path | str, out: Path | str, progress: bool = True) -> Repor
             report.path = str(out)
             if report.safe:
                 break
+        else:
+            raise UserError(
+                f"{path}: compression brings too many flashes back, however much is held back; {out} was "
+                f"not written, don't show the original."
+            )
         with _writing(out):
             os.replace(part, out)
     finally:

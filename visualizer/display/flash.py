@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from visualizer.display.flash_input import BUSY_TILE, Input
 from visualizer.display.flash_room import room, spread
 from visualizer.display.flash_rule import Grid
 from visualizer.display.flash_watch import Look, Watch
@@ -27,13 +28,6 @@ from visualizer.display.flash_watch import Look, Watch
 FILE_MARGIN = 0.16
 # The same for blends that are rounded to 8 bits elsewhere, unseen: at most 0.0045 at either end of a step.
 UNSEEN_MARGIN = 0.09
-# While the input goes on flashing, what is shown follows its mean with this time constant (seconds).
-SMOOTHING = 0.3
-# A place is calm when its input made no transition for CALM seconds; then it catches up in RELEASE.
-CALM = 0.26
-RELEASE = 0.2
-# A place makes a transition when this part of its cells does.
-BUSY_TILE = 0.1
 ATTEMPTS = 3
 
 
@@ -66,8 +60,7 @@ class FlashLimiter:
         self._watch: Watch | None = None
         # The last frame shown: itself, its grid, and while limited its unrounded linear light.
         self._shown = self._last = self._light = None
-        # Present while something is limited: the watch on the input, and by tile what is done.
-        self._input: Watch | None = None
+        self._input: Input | None = None
 
     @property
     def flashes(self) -> float:
@@ -85,13 +78,17 @@ class FlashLimiter:
             raise ValueError(f"a frame is [h, w, 3] uint8, not {list(frame.shape)} {frame.dtype}")
         if not self._begin(tuple(frame.shape[:2]), frame.device, dt, self.margin):
             return frame
+        light: list[torch.Tensor] = []
         blended: list[torch.Tensor] = []
 
         def show(weights: np.ndarray) -> torch.Tensor:
-            *blended[:], linear = self._blend(frame, weights)
+            if not light:
+                self._grid.measure(frame, light)
+            *blended[:], linear = self._blend(light, weights)
             return linear
 
-        held = self._step(self._grid.measure(frame), dt, show) is not None
+        linear = self._grid.measure(frame, light if self._input.held else None)
+        held = self._step(linear, dt, show) is not None
         self._shown, self._light = blended if held else (frame, None)
         return self._shown
 
@@ -121,6 +118,7 @@ class FlashLimiter:
             if self.enabled:
                 self._grid = Grid(*size, device)
                 self._watch = Watch(self._grid, margin)
+                self._input = Input(self._grid)
         return self.enabled
 
     def _step(
@@ -130,29 +128,30 @@ class FlashLimiter:
 
         show: makes the blend with given weights and returns its grid. What it made last was accepted.
         """
-        watch, self.held = self._watch, 0.0
+        watch, source, self.held = self._watch, self._input, 0.0
         watch.advance(dt)
         seen = watch.look(linear)
-        if self._input is None:
+        if not source.held:
             if seen.ok:
+                source.count([kind.recent and kind.recent.tiles for kind in seen.kinds], dt)
                 watch.accept(seen)
                 self._last = linear
                 return None
-            self._watch_input()
-        cap, hostile = self._follow_input(linear, dt, seen)
-        if seen.ok and cap.min() == 1 and not hostile.any():
+            source.hold(watch)
+        cap = source.follow(seen.light, None if seen.ok else watch.bad_tiles(seen, BUSY_TILE), dt)
+        if seen.ok and cap.min() == 1 and not source.hostile.any():
             weights, shown, accepted = np.ones_like(cap), linear, seen
         else:
-            weights, shown, accepted = self._fit(linear, seen, cap, hostile, show)
+            weights, shown, accepted = self._fit(linear, seen, cap, source.hostile, show)
         watch.accept(accepted)
         self._last = shown
         # Tiles that have caught up with a calm input are limited no more.
-        self._limited &= (cap < 1) | (ndimage.minimum_filter(weights, 3) < 1)
+        source.limited &= (cap < 1) | (ndimage.minimum_filter(weights, 3) < 1)
         self.held = float((1 - weights).mean())
         if self.held > 0:
             return weights
-        if not self._limited.any():
-            self._input = None
+        if not source.limited.any():
+            source.let_go()
         return None
 
     def _fit(
@@ -181,47 +180,19 @@ class FlashLimiter:
         shown = show(weights)
         return weights, shown, self._watch.look(shown)
 
-    def _blend(self, frame: torch.Tensor, weights: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """The last frame moved towards `frame`: ([h, w, 3] uint8, its light before rounding, its grid)."""
+    def _blend(self, light: list[torch.Tensor], weights: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """The last frame moved towards the light of the next, given in bands.
+
+        Returns ([h, w, 3] uint8, its light before rounding [3, h, w], its grid).
+        """
         grid = self._grid
         alpha = grid.between(weights, pixels=True)
-        shown, linear = torch.empty_like(frame), []
-        light = torch.empty(3, *grid.size, device=grid.device)
-        for rows in grid.bands():
+        shown, linear = torch.empty_like(self._shown), []
+        blend = torch.empty(3, *grid.size, device=grid.device)
+        for rows, goal in zip(grid.bands(), light, strict=True):
             before = grid.light(self._shown[rows]) if self._light is None else self._light[:, rows]
-            torch.lerp(before, grid.light(frame[rows]), alpha[rows], out=light[:, rows])
-            codes, rounded = grid.round(light[:, rows])
+            torch.lerp(before, goal, alpha[rows], out=blend[:, rows])
+            codes, rounded = grid.round(blend[:, rows])
             shown[rows] = codes.permute(1, 2, 0)
             linear.append(grid.pool(rounded))
-        return shown, light, torch.cat(linear, 1)
-
-    # --- what the input does while it is limited -------------------------------------------------
-
-    def _watch_input(self) -> None:
-        # Up to now the input was shown as it was: the watch on it starts from the same past.
-        self._input = self._watch.fork()
-        self._limited = np.zeros(self._grid.tiles, bool)
-        self._hostile = np.zeros_like(self._limited)
-        self._calm = np.zeros(self._grid.tiles, np.float32)
-        self._released = np.zeros_like(self._calm)
-
-    def _follow_input(self, linear: torch.Tensor, dt: float, seen: Look) -> tuple[np.ndarray, np.ndarray]:
-        """(most weight by tile, which tiles to keep still because their input goes on flashing)."""
-        self._input.advance(dt)
-        raw = self._input.look(linear)
-        self._input.accept(raw)
-        if not seen.ok:
-            bad = self._watch.bad_tiles(seen, BUSY_TILE)
-            self._limited |= bad
-            self._hostile |= bad
-        self._calm += np.float32(dt)
-        for kind in raw.kinds:
-            if kind.recent is not None:
-                moved = kind.recent.tiles.sum(0) >= BUSY_TILE * self._grid.tile_cells
-                self._calm[moved] = 0
-        # Once calm, a place has to break the rule again before it is taken for flashing again.
-        self._hostile &= (self._calm < CALM) & self._input.restless_tiles(BUSY_TILE)
-        self._released = np.where(self._hostile, 0, self._released + np.float32(dt))
-        left = np.clip(1 - self._released / RELEASE, 0, None)
-        cap = 1 - np.exp(-dt / (SMOOTHING * left * left).clip(min=1e-6))
-        return np.where(self._limited & (left > 0), cap, 1).astype(np.float32), self._hostile
+        return shown, blend, torch.cat(linear, 1)

@@ -6,9 +6,8 @@ rate does not matter.
 
 from __future__ import annotations
 
-import copy
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -148,10 +147,3 @@ class Counts:
             long = self.busy_time >= rule.SUSTAINED - 10 * CLOCK_SLACK
             sustained = _at_least(self.count, rule.SUSTAINED_TRANSITIONS) * long
         return general, sustained
-
-    def fork(self) -> Counts:
-        """An independent copy."""
-        other = copy.copy(self)
-        other.count = copy.deepcopy(self.count)
-        other._marks, other._bins = self._marks.copy(), deque(replace(b) for b in self._bins)
-        return other

@@ -11,7 +11,7 @@ import torch
 from scipy import ndimage
 
 from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_transitions import DOWN, UP
+from visualizer.display.flash_transitions import DOWN, UP, relative_luminance
 from visualizer.display.flash_watch import Look, Watch
 
 # Of the cells around a limited tile, this part may still make a transition.
@@ -49,9 +49,10 @@ def room(
             blocked |= grid.to_cells(kind.tiles_over(None, failed.bad_events).astype(np.int16))
         if still_cells is not None:
             blocked |= still_cells & kind.cells.count.clamp(0, 1)
-        cells = indices(grid.crop(blocked * made.moved))
-        if len(cells):
-            where.append(cells)
+        chosen = samples(grid, blocked * made.moved)
+        if len(chosen):
+            where.append(chosen)
+            cells = grid.samples.index_select(0, chosen)
             moves = grid.crop(made.moves).reshape(2, -1).index_select(1, cells)
             lights = (light.view(3, -1).index_select(1, cells) for light in (begin, end))
             reaches.append(reach(watch, *lights, moves, cells))
@@ -65,28 +66,29 @@ def room(
     return result
 
 
-def indices(mask: torch.Tensor) -> torch.Tensor:
-    """Where a mask is not 0, as indices into its flattened self."""
+def samples(grid: Grid, mask: torch.Tensor) -> torch.Tensor:
+    """Where a padded mask is not 0, of the grid's samples: indices into them."""
+    few = grid.crop(mask)[:: grid.sampling, :: grid.sampling]
     if mask.device.type == "cpu":
         # Many times as fast as nonzero.
-        return torch.from_numpy(np.flatnonzero(mask.numpy()))
-    return mask.reshape(-1).nonzero()[:, 0]
+        return torch.from_numpy(np.flatnonzero(few.numpy()))
+    return few.reshape(-1).nonzero()[:, 0]
 
 
-def quantile(grid: Grid, reaches: torch.Tensor, cells: torch.Tensor) -> np.ndarray:
+def quantile(grid: Grid, reaches: torch.Tensor, chosen: torch.Tensor) -> np.ndarray:
     """By tile, the weight that takes no more than TILE_AREA of the cells around as far as they reach.
 
-    cells: indices into the flattened grid, [n]; reaches: the weight at which each makes a transition.
+    chosen: some of the grid's samples, [n]; reaches: the weight at which each makes a transition.
     """
     # Fine steps near 0, where a strong flash has to be held.
-    step = (reaches.nan_to_num(1).clamp(0, 1).sqrt_() * (STEPS - 1)).int()
-    n_tiles = grid.tile_cells.size
-    index = step.mul_(n_tiles).add_(grid.tile_of.index_select(0, cells))
+    step = (reaches.nan_to_num(1).clamp(0, 1).sqrt_() * (STEPS - 1)).long()
+    n_tiles = grid.tile_samples.size
+    index = step.mul_(n_tiles).add_(grid.tile_of_samples.index_select(0, chosen))
     counts = torch.bincount(index, minlength=n_tiles * STEPS).numpy(force=True).astype(np.float32)
     counts = counts.reshape(STEPS, *grid.tiles)
     for i in range(1, STEPS):
         counts[i] += counts[i - 1]
-    free = (around(counts) <= TILE_AREA * around(grid.tile_cells)).sum(0)
+    free = (around(counts) <= TILE_AREA * around(grid.tile_samples)).sum(0)
     return np.where(free == STEPS, 1, (free / (STEPS - 1)) ** 2).astype(np.float32)
 
 
@@ -105,8 +107,8 @@ def luminance_reach(
     """The weights, [n], at which cells [n] make their transitions; lights [3, n], moves [up/down, n]."""
     turns = watch.grid.crop(watch.luminance.turn).reshape(2, -1).index_select(1, cells)
     target = torch.where(moves[UP] > 0, turns[UP] - ROUNDING, turns[DOWN] + ROUNDING)
-    first = watch.weights @ begin
-    change = watch.weights @ end - first
+    first = relative_luminance(begin[:, None])[0]
+    change = relative_luminance((end - begin)[:, None])[0]
     return (target - first) / torch.where(change == 0, 1e-9, change)
 
 
@@ -137,7 +139,7 @@ def red_reach(
 def mean_reach(watch: Watch, begin: torch.Tensor, end: torch.Tensor) -> float:
     """The weight at which the mean luminance of the picture makes a transition."""
     tracker = watch.mean
-    first, last = (float(watch.relative_luminance(light).mean()) for light in (begin, end))
+    first, last = (float(relative_luminance(light).mean()) for light in (begin, end))
     step = tracker.step - ROUNDING
     target = tracker.low + step if last > first else tracker.high - step
     return 1.0 if last == first else min(1.0, max(0.0, (target - first) / (last - first)))

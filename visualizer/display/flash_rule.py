@@ -109,9 +109,14 @@ class Grid:
         self.rounded = self.lights.index_select(0, self.codes.int())
         ones = torch.ones(self.shape, dtype=torch.int16, device=self.device)
         self.tile_cells = self.sum_tiles(self.pad(ones))
-        row = torch.arange(self.shape[0], device=self.device) // self.tile
-        column = torch.arange(self.shape[1], device=self.device) // self.tile
-        self.tile_of = (row[:, None] * self.tiles[1] + column).view(-1)
+        # Cells that stand for all: enough to tell how much of a tile does what.
+        step = 2 if self.tile >= 4 else 1
+        cells = np.arange(self.n_cells).reshape(self.shape)[::step, ::step]
+        tile_of = cells // self.shape[1] // self.tile * self.tiles[1] + cells % self.shape[1] // self.tile
+        self.sampling = step
+        self.samples = torch.from_numpy(cells.ravel()).to(self.device)
+        self.tile_of_samples = torch.from_numpy(tile_of.ravel()).to(self.device)
+        self.tile_samples = np.bincount(tile_of.ravel(), minlength=self.tile_cells.size).reshape(self.tiles)
 
     # --- pixels ----------------------------------------------------------------------------------
     # Light of pixels is linear and in planes, [3, h, w] float, in 0..LIGHT: steps of the code table.
@@ -145,9 +150,18 @@ class Grid:
                 light += sums[..., i::k]
         return light * (1 / (LIGHT * k * k))
 
-    def measure(self, frame: torch.Tensor) -> torch.Tensor:
-        """[h, w, 3] uint8 sRGB to the grid's linear RGB, [3, rows, columns] float in 0..1."""
-        return torch.cat([self.pool(self.light(frame[rows])) for rows in self.bands()], 1)
+    def measure(self, frame: torch.Tensor, keep: list[torch.Tensor] | None = None) -> torch.Tensor:
+        """[h, w, 3] uint8 sRGB to the grid's linear RGB, [3, rows, columns] float in 0..1.
+
+        keep: where to put the light of each band.
+        """
+        pooled = []
+        for rows in self.bands():
+            light = self.light(frame[rows])
+            pooled.append(self.pool(light))
+            if keep is not None:
+                keep.append(light)
+        return pooled[0] if len(pooled) == 1 else torch.cat(pooled, 1)
 
     # --- cells -----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ by what part the rule's thresholds are tightened.
 from __future__ import annotations
 
 import copy
+from functools import cached_property
 
 import torch
 
@@ -95,6 +96,34 @@ class MeanTracker:
         self.last = self.last if move is None else move
 
 
+class Light:
+    """A candidate frame on the grid, and what the trackers want to know of it, worked out once."""
+
+    def __init__(self, linear: torch.Tensor, grid: Grid, red: RedTracker):
+        """linear: [3, rows, columns] linear RGB in 0..1, contiguous; red: any that will look at it."""
+        self._flat, self._grid, self._red = linear.view(3, -1), grid, red
+        luminance = relative_luminance(linear)
+        self.mean = float(luminance.mean())
+        self.luminance = grid.pad(luminance)
+
+    @cached_property
+    def red(self) -> torch.Tensor | None:
+        """Whether each cell is saturated red, [cells] float; None if none is."""
+        redness = self._red.redness(self._flat)
+        return redness.ge_(0) if float(redness.max()) >= 0 else None
+
+    @cached_property
+    def colour(self) -> torch.Tensor:
+        """u' and v' of the cells, [2, cells]."""
+        return self._red.chromaticity(self._flat)
+
+
+def relative_luminance(linear: torch.Tensor) -> torch.Tensor:
+    """[3, rows, columns] linear RGB to [rows, columns] in 0..1."""
+    weights = torch.tensor(rule.LUMINANCE, device=linear.device)
+    return (weights @ linear.view(3, -1)).view(linear.shape[1:])
+
+
 class RedTracker:
     """Transitions to and from saturated red, as moves UP and DOWN.
 
@@ -131,15 +160,14 @@ class RedTracker:
         rows = torch.addmm(self.chroma_flare, self.chroma_rows, linear)
         return rows[:2].div_(rows[2])
 
-    def look(self, linear: torch.Tensor) -> tuple[tuple | None, torch.Tensor | None]:
+    def look(self, light: Light) -> tuple[tuple | None, torch.Tensor | None]:
         """(what accept needs, moves [up/down, padded rows, columns] or None) if this were shown."""
-        flat = linear.view(3, -1)
-        red = self.redness(flat)
-        if self.inside is None and float(red.max()) < 0:
+        red = light.red
+        if self.inside is None and red is None:
             return None, None
-        red.ge_(0)
-        colour = self.chromaticity(flat)
-        moves = torch.zeros(2, len(red), device=flat.device)
+        colour = light.colour
+        red = torch.zeros_like(colour[0]) if red is None else red
+        moves = torch.zeros(2, len(red), device=red.device)
         if self.inside is not None:
             # The way to the far corner of the box: to either side the longer one.
             away = torch.maximum(colour - self.box[0::2], -self.box[1::2] - colour).square_()
@@ -148,7 +176,7 @@ class RedTracker:
             moves[UP] = red if self.inside is None else (red - self.inside).clamp_(min=0)
         if float(moves.max()) == 0:
             return (red, colour, None), None
-        return (red, colour, moves[DOWN]), self.grid.pad(moves.short().view(2, *linear.shape[1:]))
+        return (red, colour, moves[DOWN]), self.grid.pad(moves.short().view(2, *self.grid.shape))
 
     def accept(self, seen: tuple | None) -> None:
         """seen: from `look`."""

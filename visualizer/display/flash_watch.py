@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ import torch
 from visualizer.display import flash_rule as rule
 from visualizer.display.flash_counts import CLOCK_SLACK, Counts
 from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_transitions import DOWN, UP, LuminanceTracker, MeanTracker, RedTracker
+from visualizer.display.flash_transitions import DOWN, UP, Light, LuminanceTracker, MeanTracker, RedTracker
 
 KINDS = ("general", "red")
 
@@ -184,18 +183,6 @@ class Flashes:
         """Cells that made two moves or more in the last second."""
         return self.cells.count.clone().ge_(2)
 
-    def restless(self, part: float) -> np.ndarray | None:
-        """Tiles of which more than `part`, or a block over them, is over a limit now; None for none."""
-        cells, events = self.cells.over_now(), self.events.over_now()
-        tiles = None
-        if events is not None and events.any():
-            often = self.grid.sum_tiles(self._often()) > part * self.grid.tile_cells
-            tiles = often & self.tiles_over(None, events > 0)
-        if cells is not None:
-            many = self.grid.sum_tiles(cells) > part * self.grid.tile_cells
-            tiles = many if tiles is None else tiles | many
-        return tiles
-
     def broken(self) -> tuple[float, float]:
         """(for the limit of one second, for that of five): the part of the worst block over it, 0 if kept."""
         parts = []
@@ -210,19 +197,12 @@ class Flashes:
             parts.append(part)
         return parts[0], parts[1]
 
-    def fork(self) -> Flashes:
-        """An independent copy."""
-        other = copy.copy(self)
-        other.cells, other.events = self.cells.fork(), self.events.fork()
-        other.last, other.last_time = self.last.copy(), self.last_time.copy()
-        other.recent = deque(replace(r) for r in self.recent)
-        return other
-
 
 @dataclass
 class Look:
     """What showing a frame would do: nothing has been done yet."""
 
+    light: Light
     luminance: tuple[torch.Tensor, torch.Tensor | None]
     mean: tuple[float, int | None]
     red: tuple[tuple | None, torch.Tensor | None]
@@ -244,7 +224,6 @@ class Watch:
         """margin: by what part to tighten the thresholds; resolution: seconds by which busy times may be
         overrated."""
         self.grid = grid
-        self.weights = torch.tensor(rule.LUMINANCE, device=grid.device)
         self.luminance = LuminanceTracker(margin)
         self.mean = MeanTracker(margin)
         self.red = RedTracker(margin, grid)
@@ -258,19 +237,15 @@ class Watch:
         for kind in self.kinds:
             kind.advance(self.now, dt)
 
-    def relative_luminance(self, linear: torch.Tensor) -> torch.Tensor:
-        """[3, rows, columns] linear RGB to [rows, columns] in 0..1."""
-        return (self.weights @ linear.view(3, -1)).view(linear.shape[1:])
-
-    def look(self, linear: torch.Tensor) -> Look:
-        """linear: the candidate on the grid, [3, rows, columns] linear RGB in 0..1, contiguous."""
-        luminance = self.relative_luminance(linear)
-        mean = self.mean.look(float(luminance.mean()))
-        padded = self.grid.pad(luminance)
-        seen = Look(self.luminance.look(padded), mean, self.red.look(linear))
+    def look(self, frame: torch.Tensor | Light) -> Look:
+        """frame: the candidate on the grid, [3, rows, columns] linear RGB in 0..1, contiguous."""
+        light = Light(frame, self.grid, self.red) if isinstance(frame, torch.Tensor) else frame
+        seen = Look(
+            light, self.luminance.look(light.luminance), self.mean.look(light.mean), self.red.look(light)
+        )
         general, red = self.kinds
         seen.kinds = (
-            general.look(seen.luminance[1], mean[1], self.now),
+            general.look(seen.luminance[1], seen.mean[1], self.now),
             red.look(seen.red[1], None, self.now),
         )
         return seen
@@ -291,23 +266,6 @@ class Watch:
                 tiles |= kind.bad_tiles(kind_seen, part)
         return tiles
 
-    def restless_tiles(self, part: float) -> np.ndarray:
-        """Tiles of which more than `part`, or a block over them, is over a limit now, bool."""
-        tiles = np.zeros(self.grid.tiles, bool)
-        for kind in self.kinds:
-            more = kind.restless(part)
-            if more is not None:
-                tiles |= more
-        return tiles
-
     def flashes(self) -> float:
         """The most flashes, of either kind, that any block made as a whole in the last second."""
         return max(float(kind.events.count.max()) for kind in self.kinds) / 2
-
-    def fork(self) -> Watch:
-        """An independent copy with the same past; something must have been accepted."""
-        other = copy.copy(self)
-        other.luminance, other.mean = self.luminance.fork(), copy.copy(self.mean)
-        other.red = self.red.fork()
-        other.kinds = tuple(kind.fork() for kind in self.kinds)
-        return other
