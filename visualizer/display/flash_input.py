@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -10,8 +12,16 @@ from visualizer.display.flash_rule import Grid
 from visualizer.display.flash_transitions import Light, LuminanceTracker, RedTracker
 from visualizer.display.flash_watch import Watch
 
-# While the input goes on flashing, what is shown follows its mean with this time constant (seconds).
+# While the input goes on flashing, what is shown follows it at one of two paces. A flicker of so many
+# transitions a second (from the first number on more and more of it, from the second all of it) fades
+# to its mean, with this time constant (seconds).
+FLICKER = 9.0, 12.0
 SMOOTHING = 0.3
+# Pictures that follow each other too fast would all be mixed to a fog by that. Of them, one is
+# approached every PERIOD seconds, PULSE time constants far, and hardly any in between (SLOW).
+PERIOD = 0.4
+PULSE = 2.5
+SLOW = 1.5
 # A place is calm when its input made no transition for CALM seconds; then it catches up in RELEASE.
 CALM = 0.26
 RELEASE = 0.2
@@ -35,6 +45,8 @@ class Input:
         self._counts = Counts(np.zeros(grid.tiles, np.int16), resolution=0.25)
         self._trackers: tuple[LuminanceTracker, RedTracker] | None = None
         self._now = 0.0
+        # Transitions a second, of a tile's mean cell.
+        self._activity = np.zeros(grid.tiles)
 
     @property
     def held(self) -> bool:
@@ -56,8 +68,13 @@ class Input:
         moves: [up/down, ...] by cell or already by tile, None for none; dt: seconds since the last.
         """
         made = [self.grid.sum_tiles(m) if isinstance(m, torch.Tensor) else m for m in moves if m is not None]
-        moved = sum(m.sum(0) for m in made) >= BUSY_TILE * self.grid.tile_cells if made else None
         self._now += dt
+        self._activity *= math.exp(-dt)
+        moved = None
+        if made:
+            part = sum(m.sum(0) for m in made) / self.grid.tile_cells
+            moved = part >= BUSY_TILE
+            self._activity += part
         self._counts.advance(self._now, dt)
         self._counts.add(self._now, dt, None if moved is None else moved.astype(np.int16), 1)
         return np.zeros(self.grid.tiles, bool) if moved is None else moved
@@ -80,8 +97,17 @@ class Input:
             self.hostile &= (self._calm < CALM) & (restless > 0)
         self._released = np.where(self.hostile, 0, self._released + np.float32(dt))
         left = np.clip(1 - self._released / RELEASE, 0, None)
-        most = 1 - np.exp(-dt / (SMOOTHING * left * left).clip(min=1e-6))
+        flicker = np.interp(self._activity, FLICKER, (0, 1))
+        pace = flicker * (dt / SMOOTHING) + (1 - flicker) * self._pulse(dt)
+        most = 1 - np.exp(-pace / (left * left).clip(min=1e-6))
         return np.where(self.limited & (left > 0), most, 1).astype(np.float32)
+
+    def _pulse(self, dt: float) -> float:
+        """How many time constants to go in the last dt seconds, at the pace of one picture a PERIOD."""
+        begin, end = (2 * math.pi / PERIOD * (self._now - ago) for ago in (dt, 0.0))
+        # The integral of a soft pulse, (1 - cos x)^2.
+        pulse = [x - 4 / 3 * math.sin(x) + math.sin(2 * x) / 6 for x in (begin, end)]
+        return dt / SLOW + PULSE * (pulse[1] - pulse[0]) / (2 * math.pi)
 
     def _look(self, light: Light, dt: float) -> np.ndarray:
         luminance, red = self._trackers

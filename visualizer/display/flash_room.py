@@ -18,6 +18,8 @@ from visualizer.display.flash_watch import Look, Watch
 TILE_AREA = 0.12
 # Luminance kept free below a transition, for rounding to 8 bits.
 ROUNDING = 0.006
+# In places that are kept still, a cell may make so many transitions a second.
+STILL = 3
 STEPS = 32
 # The weights change smoothly over about twice this many tiles.
 SOFT = 3
@@ -30,7 +32,7 @@ def room(
 
     begin, end: [3, rows, columns] linear RGB. seen: what all of `end` would do. Blocked from making
     a transition are cells over the limit in the blocks that broke the rule in `fail`, or all cells
-    of a block that did so as a whole, and in tiles to be kept `still` cells that made one already.
+    of a block that did so as a whole, and in tiles to be kept `still` cells that made STILL already.
     """
     grid = watch.grid
     still_cells = grid.to_cells(still.astype(np.int16)) if still.any() else None
@@ -48,7 +50,7 @@ def room(
         if failed.bad_events is not None:
             blocked |= grid.to_cells(kind.tiles_over(None, failed.bad_events).astype(np.int16))
         if still_cells is not None:
-            blocked |= still_cells & kind.cells.count.clamp(0, 1)
+            blocked |= still_cells & kind.cells.count.clone().ge_(STILL)
         chosen = samples(grid, blocked * made.moved)
         if len(chosen):
             where.append(chosen)

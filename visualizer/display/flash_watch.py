@@ -122,21 +122,30 @@ class Flashes:
         seen.moves, seen.moved = moves, moves[UP] + moves[DOWN]
         seen.recent = _Recent(now, moves, seen.moved, self.grid.sum_tiles(moves))
         recents = [*self.recent, seen.recent]
-        tiles = sum(r.tiles[UP] + r.tiles[DOWN] for r in recents)
-        total = int(tiles.sum())
-        if total <= self.area * self.grid.block_cells:
+        tiles = sum(r.tiles for r in recents)
+        if tiles.sum() <= self.area * self.grid.block_cells:
             return
-        blocks = self.grid.exceeds(
-            tiles, lambda: sum(r.moves[UP] + r.moves[DOWN] for r in recents), self.area
-        )
+        blocks = self.grid.exceeds(tiles.sum(0), lambda: sum(r.moves.sum(0) for r in recents), self.area)
         if blocks is not None:
             seen.together = self.grid.to_cells(self.grid.tiles_in(blocks).astype(np.int16))
             seen.counted = sum(r.waiting for r in recents) * seen.together
             seen.most = int(seen.counted.max())
-        if blocks is not None or total > self.area * self.grid.n_cells:
-            filled = sum(self._filled(r) * (r.time > self.last_time[:, :-1]) for r in recents)
-            seen.fired = np.zeros(self.last_time.shape, bool)
-            np.greater(filled, self.area, out=seen.fired[:, :-1])
+        for way in (UP, DOWN):
+            if self._may_fire(way, tiles[way], recents, blocks):
+                if seen.fired is None:
+                    seen.fired = np.zeros(self.last_time.shape, bool)
+                fresh = sum(self._filled(r)[way] * (r.time > self.last_time[way, :-1]) for r in recents)
+                np.greater(fresh, self.area, out=seen.fired[way, :-1])
+
+    def _may_fire(
+        self, way: int, tiles: np.ndarray, recents: list[_Recent], blocks: np.ndarray | None
+    ) -> bool:
+        """Whether any block has moved together one way; blocks: those that have in either."""
+        if tiles.sum() > self.area * self.grid.n_cells:
+            return True
+        if blocks is None:
+            return False
+        return self.grid.exceeds(tiles, lambda: sum(r.moves[way] for r in recents), self.area) is not None
 
     def accept(self, seen: KindLook, now: float, dt: float) -> None:
         """What was looked at is what was shown."""
