@@ -152,4 +152,4 @@ def test_fast_numbers_draw_the_same_picture(generator, bank):
 def test_models_are_small():
     sizes = {p.name: p.stat().st_size / 1e6 for p in assets.folder("models").glob("*.safetensors")}
     assert sizes["generator.safetensors"] <= 16 and sizes["judge.safetensors"] <= 10
-    assert all(p.suffix in {".safetensors", ".md", ".png"} for p in assets.folder("models").iterdir())
+    assert all(p.suffix in {".safetensors", ".md", ".jpg"} for p in assets.folder("models").iterdir())
