@@ -42,7 +42,7 @@ class Input:
         self.hostile = np.zeros(grid.tiles, bool)
         self._calm = np.zeros(grid.tiles, np.float32)
         self._released = np.zeros(grid.tiles, np.float32)
-        self._counts = Counts(np.zeros(grid.tiles, np.int16), resolution=0.25)
+        self._counts = Counts(np.zeros(grid.tiles, np.int16))
         self._trackers: tuple[LuminanceTracker, RedTracker] | None = None
         self._now = 0.0
         # Transitions a second, of a tile's mean cell.
