@@ -214,10 +214,10 @@ def film(segments, seed):
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(segment, min_size=1, max_size=7), st.integers(0, 99))
-def test_whatever_goes_in_what_comes_out_keeps_the_rule(segments, seed):
+@given(st.lists(segment, min_size=1, max_size=7), st.integers(0, 99), st.sampled_from([0.0, 0.16]))
+def test_whatever_goes_in_what_comes_out_keeps_the_rule(segments, seed, margin):
     frames, times = film(segments, seed)
-    shown, held = limit(frames, times)
+    shown, held = limit(frames, times, FlashLimiter(margin=margin))
     assert reference.judge(shown, times) == []
     assert reference.judge_mean(shown, times) == []
     assert np.array_equal(shown[held == 0], frames[held == 0])

@@ -78,16 +78,16 @@ class FlashLimiter:
             raise ValueError(f"a frame is [h, w, 3] uint8, not {list(frame.shape)} {frame.dtype}")
         if not self._begin(tuple(frame.shape[:2]), frame.device, dt, self.margin):
             return frame
-        light: list[torch.Tensor] = []
-        blended: list[torch.Tensor] = []
+        grid, light, blended = self._grid, [], []
 
         def show(weights: np.ndarray) -> torch.Tensor:
-            if not light:
-                self._grid.measure(frame, light)
+            light[:] = light or grid.lights(frame)
             *blended[:], linear = self._blend(light, weights)
             return linear
 
-        linear = self._grid.measure(frame, light if self._input.held else None)
+        if self._input.held:
+            light = grid.lights(frame)
+        linear = torch.cat([grid.pool(band) for band in light], 1) if light else grid.measure(frame)
         held = self._step(linear, dt, show) is not None
         self._shown, self._light = blended if held else (frame, None)
         return self._shown
@@ -187,12 +187,14 @@ class FlashLimiter:
         """
         grid = self._grid
         alpha = grid.between(weights, pixels=True)
-        shown, linear = torch.empty_like(self._shown), []
+        shown = torch.empty_like(self._shown)
         blend = torch.empty(3, *grid.size, device=grid.device)
-        for rows, goal in zip(grid.bands(), light, strict=True):
+
+        def work(rows: slice, goal: torch.Tensor) -> torch.Tensor:
             before = grid.light(self._shown[rows]) if self._light is None else self._light[:, rows]
             torch.lerp(before, goal, alpha[rows], out=blend[:, rows])
             codes, rounded = grid.round(blend[:, rows])
             shown[rows] = codes.permute(1, 2, 0)
-            linear.append(grid.pool(rounded))
-        return shown, blend, torch.cat(linear, 1)
+            return grid.pool(rounded)
+
+        return shown, blend, torch.cat(grid.by_bands(work, light), 1)

@@ -48,10 +48,10 @@ class Counts:
     many of the last five seconds.
     """
 
-    def __init__(self, zeros: Array, resolution: float):
-        """zeros: the counts to begin with, int16, kept; resolution: seconds by which a busy time may be
-        overrated, to store less."""
-        self.count, self.resolution = zeros, resolution
+    def __init__(self, zeros: Array, limit: int = rule.MAX_TRANSITIONS, resolution: float = 0.25):
+        """zeros: the counts to begin with, int16, kept; limit: the most moves in a second that are not
+        too many; resolution: seconds by which a busy time may be overrated, to store less."""
+        self.count, self.limit, self.resolution = zeros, limit, resolution
         self.busy_time: Array | None = None
         # Who was let go on although tired, because the area doing so was small.
         self.exempt: Array | None = None
@@ -91,8 +91,8 @@ class Counts:
         moves: how many each makes; most: the most of these.
         """
         over, exhausted = self.exempt, self._exhausted(moves)
-        if self.bound + most > rule.MAX_TRANSITIONS:
-            many = _at_least(self.count + moves, rule.MAX_TRANSITIONS + 1)
+        if self.bound + most > self.limit:
+            many = _at_least(self.count + moves, self.limit + 1)
             over = many if over is None else over | many
         if exhausted is None:
             return over
@@ -101,8 +101,8 @@ class Counts:
     def over_now(self) -> Array | None:
         """Who is over the limit of a second, or tired and still at it; None if nobody can be."""
         over = None
-        if self.bound > rule.MAX_TRANSITIONS:
-            over = _at_least(self.count, rule.MAX_TRANSITIONS + 1)
+        if self.bound > self.limit:
+            over = _at_least(self.count, self.limit + 1)
         if self._busy_bound >= TIRED:
             tired = _at_least(self.count, rule.SUSTAINED_TRANSITIONS) * (self.busy_time >= TIRED)
             over = tired if over is None else over | tired
@@ -141,8 +141,8 @@ class Counts:
     def broken(self) -> tuple[Array | None, Array | None]:
         """(who is over the limit of one second, who is over that of five); None if nobody can be."""
         general = sustained = None
-        if self.bound > rule.MAX_TRANSITIONS:
-            general = _at_least(self.count, rule.MAX_TRANSITIONS + 1)
+        if self.bound > self.limit:
+            general = _at_least(self.count, self.limit + 1)
         if self._busy_bound >= rule.SUSTAINED - 10 * CLOCK_SLACK:
             long = self.busy_time >= rule.SUSTAINED - 10 * CLOCK_SLACK
             sustained = _at_least(self.count, rule.SUSTAINED_TRANSITIONS) * long

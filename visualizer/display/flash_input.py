@@ -7,7 +7,6 @@ import math
 import numpy as np
 import torch
 
-from visualizer.display.flash_counts import Counts
 from visualizer.display.flash_rule import Grid
 from visualizer.display.flash_transitions import Light, LuminanceTracker, RedTracker
 from visualizer.display.flash_watch import Watch
@@ -22,6 +21,8 @@ SMOOTHING = 0.3
 PERIOD = 0.4
 PULSE = 2.5
 SLOW = 1.5
+# Below so many transitions a second a place flashes no more.
+RESTLESS = 3.5
 # A place is calm when its input made no transition for CALM seconds; then it catches up in RELEASE.
 CALM = 0.26
 RELEASE = 0.2
@@ -42,7 +43,6 @@ class Input:
         self.hostile = np.zeros(grid.tiles, bool)
         self._calm = np.zeros(grid.tiles, np.float32)
         self._released = np.zeros(grid.tiles, np.float32)
-        self._counts = Counts(np.zeros(grid.tiles, np.int16), resolution=0.25)
         self._trackers: tuple[LuminanceTracker, RedTracker] | None = None
         self._now = 0.0
         # Transitions a second, of a tile's mean cell.
@@ -75,8 +75,6 @@ class Input:
             part = sum(m.sum(0) for m in made) / self.grid.tile_cells
             moved = part >= BUSY_TILE
             self._activity += part
-        self._counts.advance(self._now, dt)
-        self._counts.add(self._now, dt, None if moved is None else moved.astype(np.int16), 1)
         return np.zeros(self.grid.tiles, bool) if moved is None else moved
 
     def follow(self, light: Light, bad: np.ndarray | None, dt: float) -> np.ndarray:
@@ -90,11 +88,7 @@ class Input:
             self.hostile |= bad
         self._calm = np.where(moved, 0, self._calm + np.float32(dt))
         # Once calm, a place has to break the rule again before it is taken for flashing again.
-        restless = self._counts.over_now()
-        if restless is None:
-            self.hostile[:] = False
-        else:
-            self.hostile &= (self._calm < CALM) & (restless > 0)
+        self.hostile &= (self._calm < CALM) & (self._activity > RESTLESS)
         self._released = np.where(self.hostile, 0, self._released + np.float32(dt))
         left = np.clip(1 - self._released / RELEASE, 0, None)
         flicker = np.interp(self._activity, FLICKER, (0, 1))

@@ -8,7 +8,11 @@ least two flashes a second for four of five seconds: EA IRIS, after ITU-R BT.170
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -66,6 +70,18 @@ LINEAR = _linear_table()
 CODE = _code_table()
 
 
+T = TypeVar("T")
+
+
+@cache
+def _workers() -> ThreadPoolExecutor:
+    def alone() -> None:
+        torch.set_num_threads(1)
+
+    n = min(4, os.cpu_count() or 1)
+    return ThreadPoolExecutor(n, "flash limiter", initializer=alone)
+
+
 class Grid:
     """Frames of one size, their analysis grid, and the 10-degree blocks on it.
 
@@ -105,8 +121,8 @@ class Grid:
         self._at_cells = self._slopes(self.shape, self.tile)
         self._at_pixels = self._slopes(self.size, self.tile * self.factor)
         self.codes = CODE.to(self.device)
-        self.lights = (LINEAR * LIGHT).to(self.device)
-        self.rounded = self.lights.index_select(0, self.codes.int())
+        self.table = (LINEAR * LIGHT).to(self.device)
+        self.rounded = self.table.index_select(0, self.codes.int())
         ones = torch.ones(self.shape, dtype=torch.int16, device=self.device)
         self.tile_cells = self.sum_tiles(self.pad(ones))
         # Cells that stand for all: enough to tell how much of a tile does what.
@@ -121,15 +137,21 @@ class Grid:
     # --- pixels ----------------------------------------------------------------------------------
     # Light of pixels is linear and in planes, [3, h, w] float, in 0..LIGHT: steps of the code table.
 
-    def bands(self) -> Iterator[slice]:
-        """Rows of pixels, in whole cells, so few at a time that what is done with them stays in the cache."""
+    def by_bands(self, work: Callable[..., T], *inputs: list) -> list[T]:
+        """Work on all rows of pixels, in whole cells, so few at a time that they stay in the cache.
+
+        inputs: more arguments of `work`, one for each band.
+        """
         rows = max(1, BAND_PIXELS // (self.size[1] * self.factor)) * self.factor
-        return (slice(top, top + rows) for top in range(0, self.size[0], rows))
+        bands = [slice(top, top + rows) for top in range(0, self.size[0], rows)]
+        # Looking up in tables is what takes longest, and torch does it on one core only.
+        many = len(bands) >= 4 and self.device.type == "cpu"
+        return list((_workers().map if many else map)(work, bands, *inputs))
 
     def light(self, frame: torch.Tensor) -> torch.Tensor:
         """[h, w, 3] uint8 sRGB to light."""
         planes = frame.permute(2, 0, 1)
-        return self.lights.index_select(0, planes.reshape(-1).int()).view(planes.shape)
+        return self.table.index_select(0, planes.reshape(-1).int()).view(planes.shape)
 
     def round(self, light: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Light to (uint8 sRGB, its light), both in planes; exactly what `light` was given, if it was."""
@@ -150,18 +172,13 @@ class Grid:
                 light += sums[..., i::k]
         return light * (1 / (LIGHT * k * k))
 
-    def measure(self, frame: torch.Tensor, keep: list[torch.Tensor] | None = None) -> torch.Tensor:
-        """[h, w, 3] uint8 sRGB to the grid's linear RGB, [3, rows, columns] float in 0..1.
+    def lights(self, frame: torch.Tensor) -> list[torch.Tensor]:
+        """The light of [h, w, 3] uint8 sRGB, band by band."""
+        return self.by_bands(lambda rows: self.light(frame[rows]))
 
-        keep: where to put the light of each band.
-        """
-        pooled = []
-        for rows in self.bands():
-            light = self.light(frame[rows])
-            pooled.append(self.pool(light))
-            if keep is not None:
-                keep.append(light)
-        return pooled[0] if len(pooled) == 1 else torch.cat(pooled, 1)
+    def measure(self, frame: torch.Tensor) -> torch.Tensor:
+        """[h, w, 3] uint8 sRGB to the grid's linear RGB, [3, rows, columns] float in 0..1."""
+        return torch.cat(self.by_bands(lambda rows: self.pool(self.light(frame[rows]))), 1)
 
     # --- cells -----------------------------------------------------------------------------------
 

@@ -74,8 +74,11 @@ class Flashes:
         self.area = rule.AREA * (1 - margin)
         n_blocks = grid.positions[0] * grid.positions[1] + 2
         cells = torch.zeros(grid.padded, dtype=torch.int16, device=grid.device)
-        self.cells = Counts(cells, resolution)
-        self.events = Counts(np.zeros(n_blocks, np.int16), resolution)
+        # With lower steps a transition may be found sooner than the rule finds it, even one window
+        # sooner: with one in reserve it still can't be one too many.
+        limit = rule.MAX_TRANSITIONS - (margin > 0)
+        self.cells = Counts(cells, limit, resolution)
+        self.events = Counts(np.zeros(n_blocks, np.int16), limit, resolution)
         # Directions of the last event: 1 up, 2 down, 3 both at once.
         self.last = np.zeros(n_blocks, np.uint8)
         self.last_time = np.full((2, n_blocks), -1e9)
