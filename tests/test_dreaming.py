@@ -94,8 +94,11 @@ def test_what_is_drawn_of_anything_is_refused(kept, dreamer, region, bank):
 def test_mud_is_refused(kept, dreamer, monkeypatch, bank):
     grey = lambda codes: dreamer.generator(codes) * 0.05 + 0.5  # noqa: E731
     monkeypatch.setattr(kept, "_generator", grey)
-    code = torch.from_numpy(bank.codes[:1])
-    offered(kept, code, dreamer.classifier(grey(code)).argmax(1))
+    codes = torch.from_numpy(bank.codes[:16])
+    with torch.no_grad():
+        surest, classes = dreamer.classifier(grey(codes)).softmax(1).max(1)
+    best = surest.argmax()[None]
+    offered(kept, codes[best], classes[best])
     assert len(kept) == 0 and kept.refused["mud"] == 1
 
 

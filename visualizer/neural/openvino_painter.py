@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import openvino as ov
 
@@ -27,13 +29,16 @@ class OpenVinoPainter:
         if threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = threads
         self._generator = fold_norms(generator)
+        self._lock = threading.Lock()
         self._requests: dict[int, ov.InferRequest] = {}
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:
         """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB."""
         assert codes.shape[1:] == (CODE_DIM,)
         n = len(codes)
-        if n not in self._requests:
-            compiled = self._core.compile_model(build(self._generator, n), "CPU", self._settings)
-            self._requests[n] = compiled.create_infer_request()
-        return self._requests[n].infer([np.ascontiguousarray(codes)])[0]
+        # A request serves one caller at a time; stills are painted while the show goes on.
+        with self._lock:
+            if n not in self._requests:
+                compiled = self._core.compile_model(build(self._generator, n), "CPU", self._settings)
+                self._requests[n] = compiled.create_infer_request()
+            return self._requests[n].infer([np.ascontiguousarray(codes)])[0]
