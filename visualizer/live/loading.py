@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,10 +51,6 @@ class Parts:
 
 def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     """Make the parts. aspect: width / height of the window. Raises UserError for what isn't there."""
-    # What the sound needs and what the pictures need are different libraries: each finds its files
-    # while the other one computes.
-    sound = threading.Thread(target=_import_sound, name="imports", daemon=True)
-    sound.start()
     import torch
 
     from visualizer import assets
@@ -88,7 +83,3 @@ def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     # What is there now stays; the collector need not go through it again during the show.
     gc.freeze()
     return Parts(repertoire, painter, physics, ring, hearing, stage, stream, look)
-
-
-def _import_sound() -> None:
-    import visualizer.live.hearing  # noqa: F401
