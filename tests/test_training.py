@@ -16,8 +16,9 @@ from PIL import Image
 from visualizer import assets, weights
 from visualizer.errors import UserError
 from visualizer.neural.classifier import Classifier
+from visualizer.neural.mean_matching import MeanMatching
 from visualizer.neural.pictures import Pictures, split
-from visualizer.neural.trainer import WARM_UP_STEPS, Trainer
+from visualizer.neural.trainer import CATCH_UP_STEPS, WARM_UP_STEPS, Trainer
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,71 @@ def test_a_checkpoint_restores_everything(classifier, pictures, tmp_path):
         torch.testing.assert_close(a, b, rtol=0.05, atol=2e-3)
 
 
+def test_mean_matching_finds_what_all_have_too_much_of():
+    rng = torch.Generator().manual_seed(0)
+    fault = torch.tensor([1.0, -0.5, 0.0])
+    offset = torch.zeros(3, requires_grad=True)
+    optimiser = torch.optim.SGD([offset], 0.1)
+    matching = MeanMatching([3])
+    losses = []
+    for _ in range(300):
+        photos = torch.randn(8, 3, generator=rng)
+        # Each is off by much of its own besides, which has no mean.
+        made = photos + torch.randn(8, 3, generator=rng) + fault + offset
+        loss = matching([made], [photos])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    torch.testing.assert_close(offset.detach(), -fault, rtol=0, atol=0.15)
+    assert losses[-1] < 0.02 < losses[0]
+
+
+def test_the_value_of_mean_matching_is_the_distance_in_standard_deviations():
+    rng = torch.Generator().manual_seed(0)
+    matching = MeanMatching([4])
+    for _ in range(200):
+        photos = 2 * torch.randn(64, 4, generator=rng)
+        value = matching([photos + torch.tensor([0.0, 3.0, 0.0, 0.0])], [photos]).item()
+    assert value == pytest.approx(9 / 16, rel=0.05)  # of a total variance of 4 × 2²
+
+
+def test_training_goes_on_from_a_trained_generator(classifier, pictures, tmp_path):
+    shipped = assets.model("generator.safetensors")
+    run = trainer(classifier, pictures)
+    run.start_from(shipped)
+    steps, metadata = run.step_count, weights.load(shipped, "generator")[1]
+    assert steps == int(metadata["steps"])
+    before = {k: v.clone() for k, v in run.generator.state_dict().items()}
+    judges = {k: v.clone() for k, v in run.discriminator.state_dict().items()}
+    shipped_tensors = weights.load(shipped, "generator")[0]
+    for name, value in run.generator.named_parameters():
+        torch.testing.assert_close(value.detach(), shipped_tensors[f"generator.{name}"])
+    run.step()
+    assert all(torch.equal(v, before[k]) for k, v in run.generator.state_dict().items())
+    assert any(not torch.equal(v, judges[k]) for k, v in run.discriminator.state_dict().items())
+
+    run.step_count = steps + CATCH_UP_STEPS
+    run.step()
+    after = run.generator.state_dict()
+    assert any(not torch.equal(v, before[k]) for k, v in after.items())
+    statistics = [k for k in before if "running" in k]
+    assert statistics and all(torch.equal(after[k], before[k]) for k in statistics)
+
+    run.save_generator(tmp_path / "mine.safetensors")
+    saved, mine = weights.load(tmp_path / "mine.safetensors", "generator")
+    assert int(mine["steps"]) == steps + CATCH_UP_STEPS + 1
+    assert int(mine["pictures_seen"]) == int(metadata["pictures_seen"]) + 4 * (CATCH_UP_STEPS + 1)
+    # The code is the shipped one's, so that banks made for it still fit.
+    for name in ("encoder.mean", "encoder.whiten"):
+        torch.testing.assert_close(saved[name], shipped_tensors[name])
+
+    run.save_checkpoint(tmp_path / "run.safetensors")
+    other = trainer(classifier, pictures)
+    other.restore(tmp_path / "run.safetensors")
+    assert (other.first_step, other.seen_before, other.norms_fixed) == (steps, run.seen_before, True)
+
+
 def test_bad_pictures_are_counted_and_every_twentieth_is_held_out(pictures):
     assert len(pictures.skipped) == 2
     assert len(pictures) == 57
@@ -130,6 +196,8 @@ def test_what_can_go_wrong(visualizer, folder, tmp_path):
         (("train", "none", "-o", "g.safetensors"), ("none", "no such folder")),
         (("train", folder, "-o", "g.safetensors", "--resume"), ("no checkpoint",)),
         (("train", folder, "-o", "g.safetensors", "--batch-size", "5"), ("--batch-size 5", "multiple of 2")),
+        (("train", folder, "-o", "g.safetensors", "--from", "shipped", "--resume"), ("--from", "one of")),
+        (("train", folder, "-o", "g.safetensors", "--from", "none"), ("none", "no such generator file")),
         (
             ("train", folder, "-o", "missing/g.safetensors", "--steps", "1"),
             ("missing/g", "choose another path"),

@@ -50,8 +50,15 @@ def fit(songs: tuple[Path, ...], output: Path, seed: int) -> None:
 @click.option("--batch-size", type=click.IntRange(4), default=16, help="Pictures a step.")
 @options.seed("Seed of weights and order.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside the output.")
+@click.option(
+    "--from",
+    "start",
+    type=options.FILE,
+    metavar="FILE",
+    help='A generator to start from instead of from nothing; "shipped" is the one that comes along.',
+)
 @options.compute()
-def train(folders, output: Path, steps, minutes, batch_size, seed, resume, device) -> None:
+def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start, device) -> None:
     """Train a generator on the pictures in FOLDERs; each folder is drawn from equally often.
 
     A checkpoint is saved every minute and a preview sheet every four, beside the output. Ctrl-C saves
@@ -61,6 +68,7 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, devic
     \b
     Examples:
       visualizer train photos/ -o mine.safetensors --minutes 480
+      visualizer train photos/ -o mine.safetensors --minutes 60 --from shipped
       visualizer train photos/ -o mine.safetensors --resume
       visualizer encode photos/ -o photos.safetensors --generator mine.safetensors
       torchrun --nproc-per-node=2 -m visualizer train photos/ -o mine.safetensors
@@ -70,10 +78,13 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, devic
     from visualizer.neural.inference import choose_device
     from visualizer.neural.training import train as run
 
+    if resume and start:
+        raise UserError("--resume and --from both say where to start; give one of them.")
+    if start == Path("shipped"):
+        start = assets.model("generator.safetensors")
     classifier = Classifier.load(assets.model("classifier.safetensors"))
-    done = run(
-        list(folders), output, classifier, steps, minutes, batch_size, seed, choose_device(device), resume
-    )
+    device = choose_device(device)
+    done = run(list(folders), output, classifier, steps, minutes, batch_size, seed, device, resume, start)
     click.echo(f"{output}: {done}.")
 
 

@@ -69,6 +69,16 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
+def average_tensors(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The mean of each tensor over the processes; the tensors given stay as they are."""
+    averaged = [t.clone() for t in tensors]
+    if world_size() > 1:
+        for tensor in averaged:
+            dist.all_reduce(tensor)
+            tensor /= world_size()
+    return averaged
+
+
 def average(values: list[float]) -> list[float]:
     """The mean of each value over the processes."""
     if world_size() == 1:

@@ -2,7 +2,7 @@
 
 Half of each batch reconstructs photos, compared through the classifier's features (DeePSiM,
 arXiv:1602.02644); the other half lies between two photos' codes and is judged by the
-discriminators alone (projected GAN, arXiv:2111.01007).
+discriminators (projected GAN, arXiv:2111.01007) and by what it has too much of on average.
 """
 
 from __future__ import annotations
@@ -20,25 +20,38 @@ from torch import nn
 from visualizer import weights
 from visualizer.neural import distributed, views
 from visualizer.neural.classifier import Classifier
-from visualizer.neural.discriminator import Discriminator, hinge_made, hinge_real
+from visualizer.neural.discriminator import FEATURE_CHANNELS, Discriminator, hinge_made, hinge_real
+from visualizer.neural.efficientnet import HEAD_CHANNELS
 from visualizer.neural.encoder import Encoder
 from visualizer.neural.generator import Generator, strip_prefix
+from visualizer.neural.inference import fast_numbers
+from visualizer.neural.mean_matching import MeanMatching
 from visualizer.neural.pictures import Pictures, to_uint8
 
 RECONSTRUCTION_WEIGHT = 4.0
 # What the whole picture is taken for, so that it isn't only locally right.
 POOLED_WEIGHT = 2.0
 CLASS_WEIGHT = 0.5
+MEAN_WEIGHT = 4.0
 ADVERSARIAL_WEIGHT = 0.3
 # The generator first learns to reconstruct alone, or the discriminators win at once.
 WARM_UP_STEPS = 400
+# Where it starts from trained weights, it is the discriminators who first learn alone.
+CATCH_UP_STEPS = 120
+CATCH_UP_PACE = 4.0
 FADE_IN_STEPS = 500
 LEARNING_RATE = 4e-4
 DISCRIMINATOR_LEARNING_RATE = 1e-4
+# Of the learning rates, where the generator starts from trained weights.
+TRAINED_PACE = 0.5
 # The part of a bounded run over which the learning rate falls.
 SETTLING = 0.35
+# Pictures that the normalisation's statistics are taken from when they are fixed.
+NORM_PICTURES = 512
 AVERAGE_DECAY = 0.999
 CODE_PHOTOS = 2048
+# The parts of a trainer that change with every step.
+LEARNING = ("generator", "average", "discriminator", "rebuilt_means", "middle_means")
 
 
 class Losses(NamedTuple):
@@ -47,6 +60,7 @@ class Losses(NamedTuple):
     feature: float
     pixel: float
     classes: float
+    mean: float
     adversarial: float
     discriminator: float
 
@@ -69,6 +83,11 @@ def pixel_distance(made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     return 2 * F.l1_loss(F.avg_pool2d(made, 4), F.avg_pool2d(real, 4))
 
 
+def mean_features(maps: list[torch.Tensor], pooled: torch.Tensor) -> list[torch.Tensor]:
+    """Each picture's features [n, c] at every depth, and those that its class is told from."""
+    return [*(m.float().mean((2, 3)) for m in maps), pooled]
+
+
 class Trainer:
     """The networks, their optimisers and one `step`."""
 
@@ -81,7 +100,8 @@ class Trainer:
         self.batch_size = batch_size
         self.pictures = pictures
         self.classifier = classifier.to(device)
-        self.step_count = 0
+        self.step_count = self.first_step = self.seen_before = 0
+        self.norms_fixed = False
         self.generator = Generator().to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.encoder, channel_std = self._look_at_photos()
@@ -91,9 +111,21 @@ class Trainer:
         self.d_optimiser = torch.optim.Adam(
             self.discriminator.parameters(), DISCRIMINATOR_LEARNING_RATE, (0.0, 0.99)
         )
+        channels = (*FEATURE_CHANNELS, HEAD_CHANNELS)
+        self.rebuilt_means, self.middle_means = (MeanMatching(channels).to(device) for _ in range(2))
+
+    def start_from(self, path: Path) -> None:
+        """Start from a trained generator and its code. Raises UserError if the file holds none."""
+        tensors, metadata = weights.load(path, "generator")
+        self.generator.load_state_dict(Generator.load(path).state_dict())
+        self.encoder.load_state_dict(strip_prefix(tensors, "encoder."), strict=False)
+        self._fix_norms()
+        self.average.load_state_dict(self.generator.state_dict())
+        self.step_count = self.first_step = int(metadata["steps"])
+        self.seen_before = int(metadata["pictures_seen"])
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return fast_numbers(self.device)
 
     @torch.no_grad()
     def _look_at_photos(self) -> tuple[Encoder, list[torch.Tensor]]:
@@ -109,10 +141,14 @@ class Trainer:
 
     def settle(self, done: float) -> None:
         """Lower the learning rates over the last part of a run; done: the share of it that is over, 0..1."""
-        left = min(1.0, (1 - min(1.0, done)) / SETTLING)
+        settling, pace = (1.0, TRAINED_PACE) if self.first_step else (SETTLING, 1.0)
+        left = min(1.0, (1 - min(1.0, done)) / settling)
+        if left < 1 and not self.norms_fixed:
+            self._fix_norms()
+        catching_up = self.first_step and self.step_count - self.first_step < CATCH_UP_STEPS
         for optimiser, rate in (
-            (self.g_optimiser, LEARNING_RATE),
-            (self.d_optimiser, DISCRIMINATOR_LEARNING_RATE),
+            (self.g_optimiser, LEARNING_RATE * pace),
+            (self.d_optimiser, DISCRIMINATOR_LEARNING_RATE * (CATCH_UP_PACE if catching_up else 1)),
         ):
             for group in optimiser.param_groups:
                 group["lr"] = rate * max(0.05, left)
@@ -120,7 +156,10 @@ class Trainer:
     def step(self) -> Losses:
         """One update of both sides on one (joint) batch of photos."""
         n = self.batch_size
-        strength = min(1.0, max(0.0, (self.step_count - WARM_UP_STEPS) / FADE_IN_STEPS))
+        steps = self.step_count - self.first_step
+        alone = CATCH_UP_STEPS if self.first_step else WARM_UP_STEPS
+        strength = min(1.0, max(0.0, (steps - alone) / FADE_IN_STEPS))
+        adversarial = bool(self.first_step or strength)
         photos = self.pictures.batch(n, self.rng, distributed.share(n))
         photos = photos.to(self.device, memory_format=torch.channels_last)
         photo_views = views.draw(n, self.rng)[distributed.share(n)]
@@ -130,29 +169,34 @@ class Trainer:
                 codes = self.encoder(photos)
                 middles = self._in_betweens(codes)
                 real = self.classifier.features(views.look(photos, photo_views))
-                classes = self.classifier.net.pooled(real[-1])
+                real_pooled = self.classifier.net.pooled(real[-1])
             middle_views = views.draw(n - n // 2, self.rng)[distributed.share(n - n // 2)]
             # Every second photo, so that the shares of several processes make up one process's half.
-            shown = slice(None, None, 2 if strength else 1)
+            shown = slice(None, None, 2 if adversarial else 1)
             n_shown = len(codes[shown])
-            made = self.generator(torch.cat([codes[shown], middles]) if strength else codes)
-            made_views = torch.cat([photo_views[shown], middle_views]) if strength else photo_views
-            features = self.classifier.features(views.look(made, made_views))
-            rebuilt = [f[:n_shown] for f in features]
-            feature_loss = feature_distance(rebuilt, [f[shown] for f in real])
-            pooled = self.classifier.net.pooled(rebuilt[-1])
-            pooled_loss, class_loss = self._class_distance(pooled, classes[shown])
-            pixel_loss = pixel_distance(made[:n_shown].float(), photos[shown])
-            loss = RECONSTRUCTION_WEIGHT * (feature_loss + pixel_loss)
-            loss = loss + POOLED_WEIGHT * pooled_loss + CLASS_WEIGHT * class_loss
-            g_loss = d_loss = torch.zeros(())
-            if strength:
-                self.discriminator.requires_grad_(False)
-                g_loss = -self.discriminator(features).float().mean()
-                loss = loss + ADVERSARIAL_WEIGHT * strength * g_loss
-        self._update(self.generator, self.g_optimiser, loss)
+            with torch.set_grad_enabled(not self.first_step or steps >= alone):
+                made = self.generator(torch.cat([codes[shown], middles]) if adversarial else codes)
+                made_views = torch.cat([photo_views[shown], middle_views]) if adversarial else photo_views
+                features = self.classifier.features(views.look(made, made_views))
+                pooled = self.classifier.net.pooled(features[-1])
+                feature_loss = feature_distance([f[:n_shown] for f in features], [f[shown] for f in real])
+                pooled_loss, class_loss = self._class_distance(pooled[:n_shown], real_pooled[shown])
+                pixel_loss = pixel_distance(made[:n_shown].float(), photos[shown])
+                means, real_means = mean_features(features, pooled), mean_features(real, real_pooled)
+                mean_loss = self.rebuilt_means([m[:n_shown] for m in means], [r[shown] for r in real_means])
+                loss = RECONSTRUCTION_WEIGHT * (feature_loss + pixel_loss) + MEAN_WEIGHT * mean_loss
+                loss = loss + POOLED_WEIGHT * pooled_loss + CLASS_WEIGHT * class_loss
+                g_loss = d_loss = torch.zeros(())
+                if adversarial:
+                    self.discriminator.requires_grad_(False)
+                    g_loss = -self.discriminator(features).float().mean()
+                    middle_loss = self.middle_means([m[n_shown:] for m in means], real_means)
+                    loss = loss + strength * (ADVERSARIAL_WEIGHT * g_loss + MEAN_WEIGHT * middle_loss)
+        if loss.requires_grad:
+            self._update(self.generator, self.g_optimiser, loss)
+            self._update_average()
 
-        if strength:
+        if adversarial:
             self.discriminator.requires_grad_(True)
             with self._autocast():
                 logits_real = self.discriminator(real).float()
@@ -160,11 +204,9 @@ class Trainer:
                 d_loss = hinge_real(logits_real) + hinge_made(logits_made)
             self._update(self.discriminator, self.d_optimiser, d_loss)
 
-        self._update_average()
         self.step_count += 1
-        return Losses(
-            *distributed.average([x.item() for x in (feature_loss, pixel_loss, class_loss, g_loss, d_loss)])
-        )
+        parts = (feature_loss, pixel_loss, class_loss, mean_loss, g_loss, d_loss)
+        return Losses(*distributed.average([part.item() for part in parts]))
 
     def _class_distance(self, made: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Of pooled features [n, 1280]: cosine distance, and Kullback-Leibler divergence of the classes."""
@@ -189,8 +231,38 @@ class Trainer:
         optimiser.step()
 
     @torch.no_grad()
+    def _fix_norms(self) -> None:
+        """Take the normalisation's statistics from many pictures, and keep them from now on.
+
+        They are then the same in training and in use, and averages of weights fit them.
+        """
+        norms = [m for m in self.generator.modules() if isinstance(m, nn.BatchNorm2d)]
+        usual = norms[0].momentum
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean over all batches
+        rng = np.random.default_rng(1)
+        self.generator.train()
+        for photos in self.pictures.sample(NORM_PICTURES, rng, 2 * self.batch_size):
+            with self._autocast():
+                codes = self.encoder(photos.to(self.device))
+                t = torch.from_numpy(rng.random((len(codes), 1), np.float32)).to(self.device)
+                middles = between(codes, codes.flip(0), t)
+                self.generator(torch.cat([codes[::2], middles[1::2]]))
+        for norm in norms:
+            norm.momentum = usual
+        self._keep_norms()
+
+    def _keep_norms(self) -> None:
+        self.norms_fixed = True
+        for module in self.generator.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+    @torch.no_grad()
     def _update_average(self) -> None:
-        decay = min(AVERAGE_DECAY, (1 + self.step_count) / (10 + self.step_count))
+        steps = self.step_count - self.first_step
+        decay = min(AVERAGE_DECAY, (1 + steps) / (10 + steps))
         averaged, current = self.average.state_dict(), self.generator.state_dict()
         for key, value in averaged.items():
             if value.is_floating_point():
@@ -205,17 +277,19 @@ class Trainer:
         weights.save(path, "generator", tensors, self._metadata())
 
     def _metadata(self) -> dict[str, str]:
-        return {"steps": str(self.step_count), "pictures_seen": str(self.step_count * self.batch_size)}
+        seen = self.seen_before + (self.step_count - self.first_step) * self.batch_size
+        return {"steps": str(self.step_count), "pictures_seen": str(seen)}
 
     def save_checkpoint(self, path: Path) -> None:
         """Everything that `restore` needs to go on."""
-        modules = {"generator": self.generator, "average": self.average, "discriminator": self.discriminator}
-        tensors = {f"{name}.{k}": t for name, m in modules.items() for k, t in m.state_dict().items()}
+        tensors = {f"{name}.{k}": t for name in LEARNING for k, t in getattr(self, name).state_dict().items()}
         tensors |= {"encoder.mean": self.encoder.mean, "encoder.whiten": self.encoder.whiten}
         for name, optimiser in self._optimisers().items():
             for index, state in optimiser.state_dict()["state"].items():
                 tensors |= {f"{name}.{index}.{k}": v for k, v in state.items()}
-        weights.save(path, "checkpoint", tensors, self._metadata(), half=False)
+        begun = {"first_step": str(self.first_step), "seen_before": str(self.seen_before)}
+        fixed = {"norms_fixed": str(int(self.norms_fixed))}
+        weights.save(path, "checkpoint", tensors, self._metadata() | begun | fixed, half=False)
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
         return {"g_optimiser": self.g_optimiser, "d_optimiser": self.d_optimiser}
@@ -223,7 +297,7 @@ class Trainer:
     def restore(self, path: Path) -> None:
         """Go on from `save_checkpoint`. Raises UserError if the file isn't one."""
         tensors, metadata = weights.load(path, "checkpoint")
-        for name in ("generator", "average", "discriminator", "encoder"):
+        for name in (*LEARNING, "encoder"):
             getattr(self, name).load_state_dict(strip_prefix(tensors, f"{name}."), strict=name != "encoder")
         for name, optimiser in self._optimisers().items():
             saved = optimiser.state_dict()
@@ -232,6 +306,9 @@ class Trainer:
                 saved["state"].setdefault(int(index), {})[field] = value
             optimiser.load_state_dict(saved)
         self.step_count = int(metadata["steps"])
+        self.first_step, self.seen_before = (int(metadata[k]) for k in ("first_step", "seen_before"))
+        if int(metadata["norms_fixed"]):
+            self._keep_norms()
         self.rng = np.random.default_rng([self.step_count, 1])
 
     @torch.no_grad()
