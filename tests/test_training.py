@@ -17,7 +17,7 @@ from visualizer import assets, weights
 from visualizer.errors import UserError
 from visualizer.neural.classifier import Classifier
 from visualizer.neural.mean_matching import MeanMatching
-from visualizer.neural.pictures import Pictures, split
+from visualizer.neural.pictures import Pictures, split, vary
 from visualizer.neural.trainer import CATCH_UP_STEPS, WARM_UP_STEPS, Trainer
 
 
@@ -149,6 +149,22 @@ def test_training_goes_on_from_a_trained_generator(classifier, pictures, tmp_pat
     other = trainer(classifier, pictures)
     other.restore(tmp_path / "run.safetensors")
     assert (other.first_step, other.seen_before, other.norms_fixed) == (steps, run.seen_before, True)
+
+
+def test_variations_of_photos():
+    rng = np.random.default_rng(0)
+    photos = torch.from_numpy(rng.integers(0, 256, (2, 272, 272, 3), np.uint8))
+    # Nearly whole, 4 pixels from the left and 8 from the top, in its own colours, mirrored or not.
+    draws = torch.tensor([0.2, 0.9, 0.25, 0.5, 0.9, 0.2, 0.9, 0.9])[:, None].repeat(1, 2)
+    draws[4, 1] = 0.1
+    cut = photos[:, 8:264, 4:260].permute(0, 3, 1, 2) / 255
+    expected = torch.stack([cut[0], cut[1].flip(2)])
+    torch.testing.assert_close(vary(photos, draws).contiguous(), expected, rtol=0, atol=1e-3)
+    # Grey and darker where chance says so.
+    draws[5:] = torch.tensor([0.8, 0.0, 0.0])[:, None]
+    pale = vary(photos, draws)
+    assert torch.allclose(pale.mean(1), 0.75 * expected.mean(1), atol=1e-3)
+    assert torch.allclose(pale.std(1), 0.75 * 0.6 * expected.std(1), atol=2e-3)
 
 
 def test_bad_pictures_are_counted_and_every_twentieth_is_held_out(pictures):

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from visualizer.neural.generator import CODE_DIM, PICTURE_SIZE, Generator
-from visualizer.neural.inference import fold_norms
+from visualizer.neural.generator import CODE_DIM, PICTURE_SIZE, Generator, fold_norms
 
 # Before recording, cuDNN tries its algorithms and PyTorch takes its memory.
 WARM_UP = 3

@@ -6,12 +6,14 @@ a 4×4 map of 256 channels, grown by five upsampling blocks, each steered by the
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from visualizer import weights
 from visualizer.errors import UserError
@@ -102,6 +104,19 @@ def without_mesh(x: torch.Tensor) -> torch.Tensor:
     x = F.pad(x, (1, 0, 1, 0), mode="replicate")
     x = x[..., 1:] + x[..., :-1]
     return 0.25 * (x[..., 1:, :] + x[..., :-1, :])
+
+
+def fold_norms(generator: Generator) -> Generator:
+    """A copy for inference, its batch normalisation folded into the convolutions."""
+    generator = copy.deepcopy(generator).eval()
+    for block in generator.blocks:
+        block.conv1 = fuse_conv_bn_eval(block.conv1, block.norm1)
+        block.conv2 = fuse_conv_bn_eval(block.conv2, block.norm2)
+        block.norm1 = block.norm2 = torch.nn.Identity()
+        if block.refined:
+            block.conv3 = fuse_conv_bn_eval(block.conv3, block.norm3)
+            block.norm3 = torch.nn.Identity()
+    return generator
 
 
 def strip_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

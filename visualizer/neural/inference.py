@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Protocol
 
 import numpy as np
 import torch
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from visualizer.errors import UserError
-from visualizer.neural.generator import CODE_DIM, Generator
+from visualizer.neural.generator import CODE_DIM, Generator, fold_norms
 
 
 class Painter(Protocol):
@@ -66,19 +64,6 @@ def fast_numbers(device: torch.device) -> torch.autocast:
     """A context in which networks compute in bfloat16, if that is fast; its range also holds gradients."""
     dtype = torch.bfloat16 if device.type == "cuda" else fast_dtype(device)
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
-
-
-def fold_norms(generator: Generator) -> Generator:
-    """A copy for inference, its batch normalisation folded into the convolutions."""
-    generator = copy.deepcopy(generator).eval()
-    for block in generator.blocks:
-        block.conv1 = fuse_conv_bn_eval(block.conv1, block.norm1)
-        block.conv2 = fuse_conv_bn_eval(block.conv2, block.norm2)
-        block.norm1 = block.norm2 = torch.nn.Identity()
-        if block.refined:
-            block.conv3 = fuse_conv_bn_eval(block.conv3, block.norm3)
-            block.norm3 = torch.nn.Identity()
-    return generator
 
 
 class TorchPainter:

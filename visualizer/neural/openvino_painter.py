@@ -7,8 +7,7 @@ import threading
 import numpy as np
 import openvino as ov
 
-from visualizer.neural.generator import CODE_DIM, Generator
-from visualizer.neural.inference import fold_norms
+from visualizer.neural.generator import CODE_DIM, Generator, fold_norms
 from visualizer.neural.openvino_graph import build
 
 

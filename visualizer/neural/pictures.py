@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,8 @@ EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 STORED_SIZE = 272
 MIN_PICTURES = 50
 HELD_OUT_EVERY = 20
+# Numbers that chance decides of each photo's variation.
+VARIATIONS = 8
 
 
 def find(folder: Path | str) -> list[Path]:
@@ -65,46 +66,29 @@ def to_uint8(pictures: torch.Tensor) -> np.ndarray:
     return scaled.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-@dataclass(frozen=True)
-class Variation:
-    """How a stored photo is varied, so that few photos stand for many.
+def vary(photos: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """Photos [n, 272, 272, 3] uint8 to pictures [n, 3, 256, 256] in 0..1, so that few stand for many.
 
-    side: of the square cut out, as a share of the photo's; x, y: where, 0..1; gain and saturation: factors.
+    draws: [8, n] uniform in 0..1, what chance decides. Half of all photos are nearly whole, half are cut
+    to a smaller square; half are mirrored; half keep their own colours, the others become darker or
+    lighter, paler or stronger.
     """
-
-    side: float
-    x: float
-    y: float
-    mirrored: bool
-    gain: float
-    saturation: float
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> Variation:
-        """Half of all photos are nearly whole and in their own colours."""
-        side, x, y, mirror, gain, saturation, zoom, tint = rng.random(8)
-        return cls(
-            side=PICTURE_SIZE / STORED_SIZE if zoom < 0.5 else 0.6 + 0.4 * side,
-            x=x,
-            y=y,
-            mirrored=mirror < 0.5,
-            gain=1.0 if tint < 0.5 else 0.75 + 0.5 * gain,
-            saturation=1.0 if tint < 0.5 else 0.6 + 0.9 * saturation,
-        )
-
-    def of(self, photo: np.ndarray) -> torch.Tensor:
-        """[h, w, 3] uint8 to [3, 256, 256] in 0..1."""
-        side = round(self.side * STORED_SIZE)
-        y, x = (int(place * (STORED_SIZE - side + 1)) for place in (self.y, self.x))
-        picture = to_tensor(photo[None, y : y + side, x : x + side])
-        if side != PICTURE_SIZE:
-            picture = F.interpolate(picture, PICTURE_SIZE, mode="bilinear", antialias=True)
-        if self.mirrored:
-            picture = picture.flip(3)
-        if (self.gain, self.saturation) != (1.0, 1.0):
-            grey = picture.mean(1, keepdim=True)
-            picture = (self.gain * torch.lerp(grey, picture, self.saturation)).clamp_(0, 1)
-        return picture[0]
+    zoom, side, x, y, mirror, tint, gain, saturation = draws.to(photos.device)
+    side = torch.where(zoom < 0.5, PICTURE_SIZE / STORED_SIZE, 0.6 + 0.4 * side)
+    # By whole pixels, so that what is not enlarged stays as sharp as it was.
+    corner = (torch.stack([x, y], 1) * (1 - side[:, None]) * STORED_SIZE).round() / STORED_SIZE
+    place = torch.zeros(len(photos), 2, 3, device=photos.device)
+    place[:, 0, 0] = torch.where(mirror < 0.5, -side, side)
+    place[:, 1, 1] = side
+    place[:, :, 2] = 2 * corner + side[:, None] - 1
+    grid = F.affine_grid(place, [len(photos), 3, PICTURE_SIZE, PICTURE_SIZE], align_corners=False)
+    pictures = photos.permute(0, 3, 1, 2).float() / 255
+    pictures = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    own = tint < 0.5
+    gain = torch.where(own, 1.0, 0.75 + 0.5 * gain)[:, None, None, None]
+    saturation = torch.where(own, 1.0, 0.6 + 0.9 * saturation)[:, None, None, None]
+    pictures = gain * torch.lerp(pictures.mean(1, keepdim=True), pictures, saturation)
+    return pictures.clamp_(0, 1).contiguous(memory_format=torch.channels_last)
 
 
 class Pictures:
@@ -114,12 +98,12 @@ class Pictures:
     folder is not drowned by a large uniform one.
     """
 
-    def __init__(self, folders: list[Path | str], progress: bool = True):
-        """Raises UserError if fewer than 50 pictures can be read."""
+    def __init__(self, folders: list[Path | str], progress: bool = True, device: torch.device | str = "cpu"):
+        """device: where they are kept, and varied. Raises UserError if fewer than 50 can be read."""
         training = [split(find(folder))[0] for folder in folders]
         total = sum(len(paths) for paths in training)
         self.skipped: list[Path] = []
-        self.folders: list[np.ndarray] = []
+        self.folders: list[torch.Tensor] = []
         with (
             bar(total, "reading pictures", "picture", progress) as progress_bar,
             ThreadPoolExecutor(os.cpu_count()) as pool,
@@ -133,7 +117,7 @@ class Pictures:
                     else:
                         good.append(picture)
                 if good:
-                    self.folders.append(np.stack(good))
+                    self.folders.append(torch.from_numpy(np.stack(good)).to(device))
         if len(self) < MIN_PICTURES:
             names = ", ".join(str(f) for f in folders)
             raise UserError(
@@ -147,14 +131,15 @@ class Pictures:
     def batch(self, n: int, rng: np.random.Generator, share: slice = slice(None)) -> torch.Tensor:
         """n random photos [n, 3, 256, 256] in 0..1, randomly cropped, mirrored and tinted.
 
-        share: make only these of the n, though all are drawn.
+        share: return only these of the n, though all are drawn.
         """
-        draws = [(rng.integers(len(self.folders)), rng.random(), Variation.draw(rng)) for _ in range(n)]
-        chosen = []
-        for folder, which, variation in draws[share]:
-            photos = self.folders[folder]
-            chosen.append(variation.of(photos[int(which * len(photos))]))
-        return torch.stack(chosen).contiguous(memory_format=torch.channels_last)
+        folders, places = rng.integers(len(self.folders), size=n), rng.random(n)
+        draws = torch.from_numpy(rng.random((VARIATIONS, n), np.float32))
+        chosen = [
+            self.folders[folder][int(place * len(self.folders[folder]))]
+            for folder, place in zip(folders[share], places[share])
+        ]
+        return vary(torch.stack(chosen), draws[:, share])
 
     def sample(self, n: int, rng: np.random.Generator, batch_size: int) -> Iterator[torch.Tensor]:
         """About n random photos in batches."""

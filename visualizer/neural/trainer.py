@@ -133,7 +133,7 @@ class Trainer:
         pooled, stds = [], []
         n = min(CODE_PHOTOS, 4 * len(self.pictures))
         for photos in self.pictures.sample(n, np.random.default_rng(0), 32):
-            features = self.classifier.features(photos.to(self.device))
+            features = self.classifier.features(photos)
             pooled.append(Encoder.pool(features[-1]))
             stds.append([f.std((0, 2, 3)) for f in features])
         encoder = Encoder.fit(self.classifier, torch.cat(pooled)).to(self.device)
@@ -161,7 +161,6 @@ class Trainer:
         strength = min(1.0, max(0.0, (steps - alone) / FADE_IN_STEPS))
         adversarial = bool(self.first_step or strength)
         photos = self.pictures.batch(n, self.rng, distributed.share(n))
-        photos = photos.to(self.device, memory_format=torch.channels_last)
         photo_views = views.draw(n, self.rng)[distributed.share(n)]
 
         with self._autocast():
@@ -245,7 +244,7 @@ class Trainer:
         self.generator.train()
         for photos in self.pictures.sample(NORM_PICTURES, rng, 2 * self.batch_size):
             with self._autocast():
-                codes = self.encoder(photos.to(self.device))
+                codes = self.encoder(photos)
                 t = torch.from_numpy(rng.random((len(codes), 1), np.float32)).to(self.device)
                 middles = between(codes, codes.flip(0), t)
                 self.generator(torch.cat([codes[::2], middles[1::2]]))
@@ -314,7 +313,7 @@ class Trainer:
     @torch.no_grad()
     def preview(self, path: Path, columns: int = 8) -> None:
         """A sheet: photos, their reconstructions, in-betweens, reconstructions, photos."""
-        photos = self.pictures.batch(2 * columns, np.random.default_rng(7)).to(self.device)
+        photos = self.pictures.batch(2 * columns, np.random.default_rng(7))
         with self._autocast():
             codes = self.encoder(photos)
             first, second = codes[:columns], codes[columns:]

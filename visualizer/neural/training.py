@@ -79,7 +79,7 @@ def train(
     if batch_size % (2 * processes):
         raise UserError(f"--batch-size {batch_size} can't be shared; choose a multiple of {2 * processes}.")
     leading = distributed.rank() == 0
-    pictures = Pictures(folders, progress and leading)
+    pictures = Pictures(folders, progress and leading, device)
     keep_memory()
     trainer = Trainer(classifier, pictures, batch_size, seed, device)
     if resume:
