@@ -184,9 +184,29 @@ def test_ctrl_c_and_resume_give_the_same_bank(tmp_path):
     assert (first.seeds == 3).all() and first.probability.min() >= 0.3 * 0.05
 
 
+def test_a_bank_is_dreamt_again(visualizer, bank, tmp_path):
+    old = bank.take([int(np.flatnonzero(bank.styles == style)[i]) for style in (0, 1, 2) for i in (0, 7)])
+    old.save(tmp_path / "old.safetensors")
+    arguments = ("dream", "-o", "new.safetensors", "--again", "old.safetensors", "--count", 6, "--seed", 4)
+    result = visualizer(*arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    new = Bank.load(tmp_path / "new.safetensors")
+    assert set(new.labels) <= set(old.labels) and len(set(new.labels)) >= 4
+    assert (new.seeds == 4).all()
+    # With the same generator there is little to climb.
+    mine = {label: code for label, code in zip(old.labels, old.codes)}
+    cosines = [
+        np.dot(c, mine[k]) / np.linalg.norm(c) / np.linalg.norm(mine[k])
+        for c, k in zip(new.codes, new.labels)
+    ]
+    assert np.median(cosines) > 0.95
+
+
 @pytest.mark.parametrize(
     "options, words",
     [
+        (("--again", "b.safetensors", "--all"), ("--again", "leave out")),
+        (("--again", "nothing.safetensors"), ("nothing.safetensors", "no such bank file")),
         (("--classes", "daisy, goldfsh"), ("goldfsh", "goldfish")),
         (("--classes", "daisy", "--all"), ("--classes and --all",)),
         (("--style", "concrete", "--stop-at", "0.3"), ("--style and --stop-at",)),

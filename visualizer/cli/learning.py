@@ -109,6 +109,12 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start
     help="Start from photos, of several folders equally often; without --classes or --all, each is climbed "
     "to what it shows.  [default: from neighbours of the shipped bank, and random codes]",
 )
+@click.option(
+    "--again",
+    type=options.FILE,
+    metavar="BANK",
+    help="Start from the vectors of an older bank, each to its own class and style: for a new generator.",
+)
 @click.option("--count", type=click.IntRange(1), default=1000, help="Number of vectors.")
 @click.option(
     "--style",
@@ -129,7 +135,19 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start
 @options.generator
 @options.compute()
 def dream(
-    output: Path, classes, everything, photos, count, style, stop_at, steps, seed, resume, generator, device
+    output: Path,
+    classes,
+    everything,
+    photos,
+    again,
+    count,
+    style,
+    stop_at,
+    steps,
+    seed,
+    resume,
+    generator,
+    device,
 ) -> None:
     """Find vectors worth seeing by gradient ascent: climb until the classifier sees a class.
 
@@ -141,6 +159,7 @@ def dream(
       visualizer dream -o zoo.safetensors --classes "goldfish, red foxes, birds" --count 30
       visualizer dream -o mine.safetensors --photos holiday/ --count 100 --style concrete
       visualizer dream -o bank.safetensors --all --seed 7
+      visualizer dream -o new.safetensors --again old.safetensors --generator mine.safetensors
     """
     from visualizer import weights
     from visualizer.neural import dreaming
@@ -148,6 +167,8 @@ def dream(
 
     if classes and everything:
         raise UserError("--classes and --all exclude each other; give one of them.")
+    if again and (classes or everything or photos):
+        raise UserError("--again says where to start and what of; leave out --classes, --all and --photos.")
     if style and stop_at is not None:
         raise UserError("--style and --stop-at both say where climbs end; give one of them.")
     wanted = dreaming.class_numbers(classes) if classes else range(1000) if everything else None
@@ -155,6 +176,7 @@ def dream(
     order = {
         "classes": None if wanted is None else list(wanted),
         "photos": [str(folder) for folder in photos],
+        "again": str(again) if again else None,
         "count": count,
         "style": style,
         "stop_at": stop_at,
@@ -163,7 +185,7 @@ def dream(
     }
     dreamer = dreaming.Dreamer(choose_device(device), generator)
     kept, interrupted = dreamer.dream(
-        output, dreamer.starts(wanted, photos, seed), count, stop_at, style, steps, seed, resume, order
+        output, dreamer.starts(wanted, photos, seed, again), count, stop_at, style, steps, seed, resume, order
     )
     bank = kept.bank()
     bank.save(output, {"seed": str(seed), "climbs": str(kept.climbs)})

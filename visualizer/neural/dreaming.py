@@ -24,6 +24,7 @@ from visualizer.neural.starts import (
     BATCH_SIZE,
     N_CLASSES,
     AsPhotographed,
+    BankAgain,
     BankNeighbours,
     NearestPhotos,
     Photos,
@@ -66,8 +67,15 @@ class Dreamer:
         self.judge = Judge.load(assets.model("judge.safetensors")).to(device)
         self.encoder = Encoder.load(path, self.classifier).to(device)
 
-    def starts(self, classes: Sequence[int] | None, photos: Sequence[Path], seed: int) -> Starts:
-        """Photos, or else the shipped bank, climbed to the given classes in turn or to what they show."""
+    def starts(
+        self, classes: Sequence[int] | None, photos: Sequence[Path], seed: int, again: Path | None = None
+    ) -> Starts:
+        """Photos, or else the shipped bank, climbed to the given classes in turn or to what they show.
+
+        again: or another bank's vectors, each to what it is. Raises UserError if it isn't one.
+        """
+        if again:
+            return BankAgain(Bank.load(again), self.device, seed)
         album = Photos(photos, self.encoder, self.device, seed) if photos else None
         if album and classes is None:
             return AsPhotographed(album)
@@ -110,7 +118,7 @@ class Dreamer:
             progress_bar.update(len(kept))
             try:
                 while not kept.complete and kept.climbs < PATIENCE * count + 2 * BATCH_SIZE:
-                    before, aims = len(kept), self._aims(kept, stop_at)
+                    before, aims = len(kept), self._aims(kept, stop_at, starts)
                     codes, classes = starts.next(kept.climbs, len(aims), kept.tried)
                     climb_seed = int(np.random.default_rng([seed, 4, kept.climbs]).integers(2**31))
                     done = climb(
@@ -132,7 +140,7 @@ class Dreamer:
             )
         return kept, interrupted
 
-    def _aims(self, kept: Collection, stop_at: float | None) -> torch.Tensor:
+    def _aims(self, kept: Collection, stop_at: float | None, starts: Starts) -> torch.Tensor:
         """[n] probabilities at which the climbs of the next batch stop: the styles as they are missing."""
         n = min(BATCH_SIZE, 2 * (kept.count - len(kept)) + 2)
         if stop_at is not None:
@@ -140,4 +148,7 @@ class Dreamer:
         missing = kept.missing.clip(0)
         rng = np.random.default_rng([kept.seed, 5, kept.climbs])
         styles = rng.choice(len(STYLES), n, p=missing / missing.sum())
+        if isinstance(starts, BankAgain):
+            own = starts.styles(kept.climbs, n)
+            styles = np.where(missing[own] > 0, own, styles)
         return torch.tensor([STOPS[STYLES[i]] for i in styles], device=self.device)

@@ -1,4 +1,4 @@
-"""Where dreams begin, and what of: photos, the neighbourhood of a bank, random codes."""
+"""Where dreams begin, and what of: photos, a bank or its neighbourhood, random codes."""
 
 from __future__ import annotations
 
@@ -153,6 +153,38 @@ class NearestPhotos(InTurn):
         nearest = self._logits[:, classes].argsort(0, descending=True)
         chosen = nearest[torch.from_numpy(rounds), torch.arange(n)]
         return self._codes[chosen], torch.from_numpy(classes).to(self._codes.device)
+
+
+class BankAgain:
+    """A bank's vectors in turn, each to its own class and style again, as for another generator.
+
+    From the second time on, a vector begins a little off.
+    """
+
+    def __init__(self, bank: Bank, device: torch.device, seed: int):
+        """Raises UserError if the bank has vectors of no class."""
+        if bank.classes.min() < 0:
+            raise UserError("--again needs a bank that was dreamt; this one has vectors of no class.")
+        self._bank, self._device, self._seed = bank, device, seed
+        self._codes = torch.from_numpy(bank.codes).to(device)
+
+    def sample(self) -> torch.Tensor:
+        return self._codes
+
+    def _places(self, first: int, n: int) -> np.ndarray:
+        return np.arange(first, first + n) % len(self._bank)
+
+    def styles(self, first: int, n: int) -> np.ndarray:
+        """[n] places in `STYLES` of the climbs numbered from `first` on."""
+        return self._bank.styles[self._places(first, n)]
+
+    def next(self, first: int, n: int, tried: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        places = self._places(first, n)
+        codes = self._codes[torch.from_numpy(places)]
+        off = NEARNESS * codes + (1 - NEARNESS**2) ** 0.5 * random_starts(n, self._seed + first, self._device)
+        again = torch.from_numpy(np.arange(first, first + n) >= len(self._bank)).to(self._device)
+        classes = torch.from_numpy(self._bank.classes[places]).to(self._device)
+        return torch.where(again[:, None], off, codes), classes
 
 
 class BankNeighbours(InTurn):
