@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -29,6 +30,19 @@ FILE_MARGIN = 0.16
 # The same for blends that are rounded to 8 bits elsewhere, unseen: at most 0.0045 at either end of a step.
 UNSEEN_MARGIN = 0.09
 ATTEMPTS = 3
+
+
+@dataclass
+class _Past:
+    """What was shown in frames of one size on one device, and how it is watched."""
+
+    grid: Grid
+    watch: Watch
+    input: Input
+    # The last frame shown: itself, its grid, and while limited its unrounded linear light.
+    shown: torch.Tensor | None = None
+    last: torch.Tensor | None = None
+    light: torch.Tensor | None = None
 
 
 class FlashLimiter:
@@ -56,16 +70,12 @@ class FlashLimiter:
     def reset(self) -> None:
         """Forget what was shown, as at the start."""
         self.held = 0.0
-        self._grid: Grid | None = None
-        self._watch: Watch | None = None
-        # The last frame shown: itself, its grid, and while limited its unrounded linear light.
-        self._shown = self._last = self._light = None
-        self._input: Input | None = None
+        self._past: _Past | None = None
 
     @property
     def flashes(self) -> float:
         """The most flashes, general or red, that any block or the picture made in the last second."""
-        return 0.0 if self._watch is None else self._watch.flashes()
+        return 0.0 if self._past is None else self._past.watch.flashes()
 
     def __call__(self, frame: torch.Tensor, dt: float) -> torch.Tensor:
         """The frame to show.
@@ -76,21 +86,26 @@ class FlashLimiter:
         """
         if frame.dtype != torch.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise ValueError(f"a frame is [h, w, 3] uint8, not {list(frame.shape)} {frame.dtype}")
-        if not self._begin(tuple(frame.shape[:2]), frame.device, dt, self.margin):
+        height, width, _ = frame.shape
+        past = self._begin((height, width), frame.device, dt, self.margin)
+        if past is None:
             return frame
-        grid, light, blended = self._grid, [], []
+        grid = past.grid
+        light: list[torch.Tensor] = []
+        blended: list[torch.Tensor] = []
 
         def show(weights: np.ndarray) -> torch.Tensor:
             light[:] = light or grid.lights(frame)
-            *blended[:], linear = self._blend(light, weights)
+            *blended[:], linear = _blend(past, light, weights)
             return linear
 
-        if self._input.held:
+        if past.input.held:
             light = grid.lights(frame)
         linear = torch.cat([grid.pool(band) for band in light], 1) if light else grid.measure(frame)
-        held = self._step(linear, dt, show) is not None
-        self._shown, self._light = blended if held else (frame, None)
-        return self._shown
+        held = self._step(past, linear, dt, show) is not None
+        shown, past.light = blended if held else (frame, None)
+        past.shown = shown
+        return shown
 
     def decide(self, linear: torch.Tensor, dt: float) -> torch.Tensor:
         """How much of a candidate to show and where, [rows, columns] in 0..1, for [3, rows, columns].
@@ -101,50 +116,57 @@ class FlashLimiter:
         to keep that unrounded as the next `last`. The margin is UNSEEN_MARGIN or more, as the
         rounding that follows is not seen. Raises ValueError for a finer grid.
         """
-        everything = torch.ones(linear.shape[1:], device=linear.device)
-        margin = max(self.margin, UNSEEN_MARGIN)
-        if not self._begin(tuple(linear.shape[1:]), linear.device, dt, margin):
+        _, rows, columns = linear.shape
+        everything = torch.ones(rows, columns, device=linear.device)
+        past = self._begin((rows, columns), linear.device, dt, max(self.margin, UNSEEN_MARGIN))
+        if past is None:
             return everything
-        if self._grid.factor > 1:
-            raise ValueError(f"a grid of {list(linear.shape[1:])} is too fine: 320x256 cells at most")
-        weights = self._step(linear, dt, lambda w: torch.lerp(self._last, linear, self._grid.between(w)))
-        return everything if weights is None else self._grid.between(weights)
+        if past.grid.factor > 1:
+            raise ValueError(f"a grid of {[rows, columns]} is too fine: 320x256 cells at most")
 
-    def _begin(self, size: tuple[int, int], device: torch.device, dt: float, margin: float) -> bool:
+        def show(weights: np.ndarray) -> torch.Tensor:
+            assert past.last is not None
+            return torch.lerp(past.last, linear, past.grid.between(weights))
+
+        weights = self._step(past, linear, dt, show)
+        return everything if weights is None else past.grid.between(weights)
+
+    def _begin(self, size: tuple[int, int], device: torch.device, dt: float, margin: float) -> _Past | None:
+        """What is known of such frames, which may be nothing yet; None if they are not to be limited."""
         if not (math.isfinite(dt) and dt >= 0):
             raise ValueError(f"dt is {dt}; it is the time in seconds since the last frame, 0 or more")
-        if not self.enabled or self._grid is None or self._grid.size != size or self._grid.device != device:
+        past = self._past
+        if not self.enabled or past is None or past.grid.size != size or past.grid.device != device:
             self.reset()
             if self.enabled:
-                self._grid = Grid(*size, device)
-                self._watch = Watch(self._grid, margin)
-                self._input = Input(self._grid)
-        return self.enabled
+                grid = Grid(*size, device)
+                self._past = _Past(grid, Watch(grid, margin), Input(grid))
+        return self._past
 
     def _step(
-        self, linear: torch.Tensor, dt: float, show: Callable[[np.ndarray], torch.Tensor]
+        self, past: _Past, linear: torch.Tensor, dt: float, show: Callable[[np.ndarray], torch.Tensor]
     ) -> np.ndarray | None:
         """Accept the next frame: the weights by tile to show it with, None for all of it.
 
         show: makes the blend with given weights and returns its grid. What it made last was accepted.
         """
-        watch, source, self.held = self._watch, self._input, 0.0
+        watch, source, self.held = past.watch, past.input, 0.0
         watch.advance(dt)
         seen = watch.look(linear)
         if not source.held:
             if seen.ok:
-                source.count([kind.recent and kind.recent.tiles for kind in seen.kinds], dt)
+                source.count((kind.recent.tiles for kind in seen.kinds if kind.recent is not None), dt)
                 watch.accept(seen)
-                self._last = linear
+                past.last = linear
                 return None
             source.hold(watch)
         cap = source.follow(seen.light, None if seen.ok else watch.bad_tiles(seen, BUSY_TILE), dt)
         if seen.ok and cap.min() == 1 and not source.hostile.any():
             weights, shown, accepted = np.ones_like(cap), linear, seen
         else:
-            weights, shown, accepted = self._fit(linear, seen, cap, source.hostile, show)
+            weights, shown, accepted = _fit(past, linear, seen, cap, show)
         watch.accept(accepted)
-        self._last = shown
+        past.last = shown
         # Tiles that have caught up with a calm input are limited no more.
         source.limited &= (cap < 1) | (ndimage.minimum_filter(weights, 3) < 1)
         self.held = float((1 - weights).mean())
@@ -154,47 +176,49 @@ class FlashLimiter:
             source.let_go()
         return None
 
-    def _fit(
-        self,
-        linear: torch.Tensor,
-        seen: Look,
-        cap: np.ndarray,
-        hostile: np.ndarray,
-        show: Callable[[np.ndarray], torch.Tensor],
-    ) -> tuple[np.ndarray, torch.Tensor, Look]:
-        """(weights by tile, the blend's grid, what showing it does): the rule holds."""
-        tiles, bad, fail = cap, np.zeros_like(hostile), seen
-        for _ in range(ATTEMPTS):
-            tiles = np.minimum(tiles, room(self._watch, self._last, linear, seen, fail, hostile))
-            tiles[bad] = 0
-            weights = spread(tiles)
-            shown = show(weights)
-            looked = self._watch.look(shown)
-            if looked.ok:
-                return weights, shown, looked
-            # A place that breaks the rule in spite of what was calculated stays as it is.
-            if fail is not seen:
-                bad |= self._watch.bad_tiles(looked, BUSY_TILE)
-            fail = looked
-        weights = np.zeros_like(weights)
+
+def _fit(
+    past: _Past, linear: torch.Tensor, seen: Look, cap: np.ndarray, show: Callable[[np.ndarray], torch.Tensor]
+) -> tuple[np.ndarray, torch.Tensor, Look]:
+    """(weights by tile, the blend's grid, what showing it does): the rule holds."""
+    assert past.last is not None
+    watch, hostile = past.watch, past.input.hostile
+    tiles, bad, fail = cap, np.zeros_like(hostile), seen
+    for _ in range(ATTEMPTS):
+        tiles = np.minimum(tiles, room(watch, past.last, linear, seen, fail, hostile))
+        tiles[bad] = 0
+        weights = spread(tiles)
         shown = show(weights)
-        return weights, shown, self._watch.look(shown)
+        looked = watch.look(shown)
+        if looked.ok:
+            return weights, shown, looked
+        # A place that breaks the rule in spite of what was calculated stays as it is.
+        if fail is not seen:
+            bad |= watch.bad_tiles(looked, BUSY_TILE)
+        fail = looked
+    weights = np.zeros_like(weights)
+    shown = show(weights)
+    return weights, shown, watch.look(shown)
 
-    def _blend(self, light: list[torch.Tensor], weights: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """The last frame moved towards the light of the next, given in bands.
 
-        Returns ([h, w, 3] uint8, its light before rounding [3, h, w], its grid).
-        """
-        grid = self._grid
-        alpha = grid.between(weights, pixels=True)
-        shown = torch.empty_like(self._shown)
-        blend = torch.empty(3, *grid.size, device=grid.device)
+def _blend(
+    past: _Past, light: list[torch.Tensor], weights: np.ndarray
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The last frame moved towards the light of the next, given in bands.
 
-        def work(rows: slice, goal: torch.Tensor) -> torch.Tensor:
-            before = grid.light(self._shown[rows]) if self._light is None else self._light[:, rows]
-            torch.lerp(before, goal, alpha[rows], out=blend[:, rows])
-            codes, rounded = grid.round(blend[:, rows])
-            shown[rows] = codes.permute(1, 2, 0)
-            return grid.pool(rounded)
+    Returns ([h, w, 3] uint8, its light before rounding [3, h, w], its grid).
+    """
+    grid, last, last_light = past.grid, past.shown, past.light
+    assert last is not None
+    alpha = grid.between(weights, pixels=True)
+    shown = torch.empty_like(last)
+    blend = torch.empty(3, *grid.size, device=grid.device)
 
-        return shown, blend, torch.cat(grid.by_bands(work, light), 1)
+    def work(rows: slice, goal: torch.Tensor) -> torch.Tensor:
+        before = grid.light(last[rows]) if last_light is None else last_light[:, rows]
+        torch.lerp(before, goal, alpha[rows], out=blend[:, rows])
+        codes, rounded = grid.round(blend[:, rows])
+        shown[rows] = codes.permute(1, 2, 0)
+        return grid.pool(rounded)
+
+    return shown, blend, torch.cat(grid.by_bands(work, light), 1)

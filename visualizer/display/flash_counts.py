@@ -6,9 +6,12 @@ rate does not matter.
 
 from __future__ import annotations
 
+import operator
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import reduce
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -23,8 +26,13 @@ TIRED = rule.SUSTAINED - rule.WINDOW - 0.05
 Array = TypeVar("Array", torch.Tensor, np.ndarray)
 
 
+def total(arrays: Iterable[Array]) -> Array:
+    """The sum of one array or more; of a single one, itself."""
+    return reduce(operator.add, arrays)
+
+
 @dataclass
-class _Busy:
+class _Busy(Generic[Array]):
     """How long everybody was busy between two times."""
 
     start: float
@@ -41,7 +49,7 @@ def _at_least(count: Array, least: int) -> Array:
     return count.clone().ge_(least)
 
 
-class Counts:
+class Counts(Generic[Array]):
     """For every element: its moves in the last second, and how long it has been busy.
 
     Busy is who made SUSTAINED_TRANSITIONS moves or more in the last second; `busy_time` is for how
@@ -51,12 +59,13 @@ class Counts:
     def __init__(self, zeros: Array, limit: int = rule.MAX_TRANSITIONS, resolution: float = 0.25):
         """zeros: the counts to begin with, int16, kept; limit: the most moves in a second that are not
         too many; resolution: seconds by which a busy time may be overrated, to store less."""
-        self.count, self.limit, self.resolution = zeros, limit, resolution
+        self.count: Array = zeros
+        self.limit, self.resolution = limit, resolution
         self.busy_time: Array | None = None
         # Who was let go on although tired, because the area doing so was small.
         self.exempt: Array | None = None
         self._marks: deque[tuple[float, Array, int]] = deque()
-        self._bins: deque[_Busy] = deque()
+        self._bins: deque[_Busy[Array]] = deque()
         self._tired: Array | None = None
         # Nobody has made more moves than `bound` in the last second.
         self.bound = 0
@@ -68,14 +77,13 @@ class Counts:
             _, moves, most = self._marks.popleft()
             self.count -= moves
             self.bound -= most
-        while self._bins and self._bins[0].end <= now - rule.SUSTAINED_WINDOW:
-            self.busy_time = self.busy_time - self._bins.popleft().amount
-        if not self._bins:
-            self.busy_time = None
+        while self.busy_time is not None and self._bins[0].end <= now - rule.SUSTAINED_WINDOW:
+            amount = self._bins.popleft().amount
+            self.busy_time = self.busy_time - amount if self._bins else None
         self._busy_bound = sum(b.seconds for b in self._bins)
         # Who has been busy for as long as is safe.
         self._tired = None
-        if self._marks and self._busy_bound + dt >= TIRED:
+        if self.busy_time is not None and self._marks and self._busy_bound + dt >= TIRED:
             tired = (self.busy_time + dt) >= TIRED
             self._tired = tired if bool(tired.any()) else None
 
@@ -103,7 +111,7 @@ class Counts:
         over = None
         if self.bound > self.limit:
             over = _at_least(self.count, self.limit + 1)
-        if self._busy_bound >= TIRED:
+        if self.busy_time is not None and self._busy_bound >= TIRED:
             tired = _at_least(self.count, rule.SUSTAINED_TRANSITIONS) * (self.busy_time >= TIRED)
             over = tired if over is None else over | tired
         return over
@@ -143,7 +151,7 @@ class Counts:
         general = sustained = None
         if self.bound > self.limit:
             general = _at_least(self.count, self.limit + 1)
-        if self._busy_bound >= rule.SUSTAINED - 10 * CLOCK_SLACK:
+        if self.busy_time is not None and self._busy_bound >= rule.SUSTAINED - 10 * CLOCK_SLACK:
             long = self.busy_time >= rule.SUSTAINED - 10 * CLOCK_SLACK
             sustained = _at_least(self.count, rule.SUSTAINED_TRANSITIONS) * long
         return general, sustained

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 
+from visualizer.display.flash_counts import total
 from visualizer.display.flash_rule import Grid
 from visualizer.display.flash_transitions import Light, LuminanceTracker, RedTracker
 from visualizer.display.flash_watch import Watch
@@ -62,7 +64,7 @@ class Input:
         self._trackers = None
         self.limited[:] = self.hostile[:] = False
 
-    def count(self, moves: list[torch.Tensor | np.ndarray | None], dt: float) -> np.ndarray:
+    def count(self, moves: Iterable[torch.Tensor | np.ndarray | None], dt: float) -> np.ndarray:
         """Count the tiles that make a transition; which, bool.
 
         moves: [up/down, ...] by cell or already by tile, None for none; dt: seconds since the last.
@@ -72,7 +74,7 @@ class Input:
         self._activity *= math.exp(-dt)
         moved = None
         if made:
-            part = sum(m.sum(0) for m in made) / self.grid.tile_cells
+            part = total(m.sum(0) for m in made) / self.grid.tile_cells
             moved = part >= BUSY_TILE
             self._activity += part
         return np.zeros(self.grid.tiles, bool) if moved is None else moved
@@ -104,6 +106,7 @@ class Input:
         return dt / SLOW + PULSE * (pulse[1] - pulse[0]) / (2 * math.pi)
 
     def _look(self, light: Light, dt: float) -> np.ndarray:
+        assert self._trackers is not None
         luminance, red = self._trackers
         clamped, moves = luminance.look(light.luminance)
         luminance.accept(clamped, moves)

@@ -40,10 +40,11 @@ def room(
     for kind, made, failed, reach in zip(
         watch.kinds, seen.kinds, fail.kinds, (luminance_reach, red_reach), strict=True
     ):
-        if made.moved is None:
+        if made.moves is None or made.moved is None:
             continue
         blocked = torch.zeros(grid.padded, dtype=torch.int16, device=grid.device)
         if failed.bad_blocks is not None:
+            assert failed.over is not None
             over = failed.over if made.over is None else made.over | failed.over
             tiles = kind.tiles_over(failed.bad_blocks, None).astype(np.int16)
             blocked |= grid.to_cells(tiles) & over
@@ -56,8 +57,8 @@ def room(
             where.append(chosen)
             cells = grid.samples.index_select(0, chosen)
             moves = grid.crop(made.moves).reshape(2, -1).index_select(1, cells)
-            lights = (light.view(3, -1).index_select(1, cells) for light in (begin, end))
-            reaches.append(reach(watch, *lights, moves, cells))
+            first, last = (light.view(3, -1).index_select(1, cells) for light in (begin, end))
+            reaches.append(reach(watch, first, last, moves, cells))
     if where:
         result = quantile(grid, torch.cat(reaches), torch.cat(where))
     else:
@@ -107,7 +108,9 @@ def luminance_reach(
     watch: Watch, begin: torch.Tensor, end: torch.Tensor, moves: torch.Tensor, cells: torch.Tensor
 ) -> torch.Tensor:
     """The weights, [n], at which cells [n] make their transitions; lights [3, n], moves [up/down, n]."""
-    turns = watch.grid.crop(watch.luminance.turn).reshape(2, -1).index_select(1, cells)
+    turn = watch.luminance.turn
+    assert turn is not None
+    turns = watch.grid.crop(turn).reshape(2, -1).index_select(1, cells)
     target = torch.where(moves[UP] > 0, turns[UP] - ROUNDING, turns[DOWN] + ROUNDING)
     first = relative_luminance(begin[:, None])[0]
     change = relative_luminance((end - begin)[:, None])[0]
@@ -141,6 +144,7 @@ def red_reach(
 def mean_reach(watch: Watch, begin: torch.Tensor, end: torch.Tensor) -> float:
     """The weight at which the mean luminance of the picture makes a transition."""
     tracker = watch.mean
+    assert tracker.low is not None and tracker.high is not None
     first, last = (float(relative_luminance(light).mean()) for light in (begin, end))
     step = tracker.step - ROUNDING
     target = tracker.low + step if last > first else tracker.high - step

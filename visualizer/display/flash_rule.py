@@ -229,7 +229,8 @@ class Grid:
             place = ((torch.arange(n, device=self.device) + 0.5) / size - 0.5).clamp(0, tiles - 1)
             away = (place[:, None] - torch.arange(tiles, device=self.device)).abs()
             slopes.append((1 - away).clamp(min=0))
-        return tuple(slopes)
+        down, across = slopes
+        return down, across
 
     # --- tiles and blocks ------------------------------------------------------------------------
 
@@ -251,7 +252,7 @@ class Grid:
         blocks = self.filled(tile_sums) > limit
         return blocks if blocks.any() and self._exactly_exceeds(tile_sums, cells, most) else None
 
-    def _exactly_exceeds(self, tile_sums: np.ndarray, cells: Callable, most: float) -> bool:
+    def _exactly_exceeds(self, tile_sums: np.ndarray, cells: Callable[[], torch.Tensor], most: float) -> bool:
         """Whether a block, wherever it lies, holds more than `most`."""
         if self.tile == 1:
             return True

@@ -22,6 +22,9 @@ ROUNDING = 1e-6
 # A bound in u'v' that any colour goes beyond.
 EMPTY = 9.0
 
+RedSeen = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
+"""Whether each cell is red, its u' and v', and whether it comes down; the last None if none does."""
+
 
 class LuminanceTracker:
     """Transitions of relative luminance between adjacent extremes, however slow the way between them."""
@@ -49,7 +52,7 @@ class LuminanceTracker:
         return clamped, moves.ge_(0).short() if float(moves.max()) >= 0 else None
 
     def accept(self, clamped: torch.Tensor, moves: torch.Tensor | None) -> None:
-        if self.turn is None:
+        if self.turn is None or self.gap is None:
             self.gap = torch.full((2, *clamped.shape), self.step, device=clamped.device)
             self.turn = torch.stack((clamped + self.step, clamped - self.step))
             return
@@ -67,7 +70,8 @@ class LuminanceTracker:
     def fork(self) -> LuminanceTracker:
         """An independent copy."""
         other = copy.copy(self)
-        other.turn, other.gap = self.turn.clone(), self.gap.clone()
+        if self.turn is not None and self.gap is not None:
+            other.turn, other.gap = self.turn.clone(), self.gap.clone()
         return other
 
 
@@ -84,7 +88,7 @@ class MeanTracker:
     def look(self, mean: float) -> tuple[float, int | None]:
         """(the mean, whether it moves UP, DOWN or not)."""
         mean = min(mean, self.ceiling)
-        if self.low is None:
+        if self.low is None or self.high is None:
             return mean, None
         if self.last != UP and mean - self.low >= self.step:
             return mean, UP
@@ -160,7 +164,7 @@ class RedTracker:
         rows = torch.addmm(self.chroma_flare, self.chroma_rows, linear)
         return rows[:2].div_(rows[2])
 
-    def look(self, light: Light) -> tuple[tuple | None, torch.Tensor | None]:
+    def look(self, light: Light) -> tuple[RedSeen | None, torch.Tensor | None]:
         """(what accept needs, moves [up/down, padded rows, columns] or None) if this were shown."""
         red = light.red
         if self.inside is None and red is None:
@@ -168,7 +172,7 @@ class RedTracker:
         colour = light.colour
         red = torch.zeros_like(colour[0]) if red is None else red
         moves = torch.zeros(2, len(red), device=red.device)
-        if self.inside is not None:
+        if self.inside is not None and self.box is not None:
             # The way to the far corner of the box: to either side the longer one.
             away = torch.maximum(colour - self.box[0::2], -self.box[1::2] - colour).square_()
             torch.mul(self.inside, (away[0] + away[1]).gt_(self.step**2), out=moves[DOWN])
@@ -178,14 +182,14 @@ class RedTracker:
             return (red, colour, None), None
         return (red, colour, moves[DOWN]), self.grid.pad(moves.short().view(2, *self.grid.shape))
 
-    def accept(self, seen: tuple | None) -> None:
+    def accept(self, seen: RedSeen | None) -> None:
         """seen: from `look`."""
         if seen is not None:
             self._accept_red(*seen)
         self.started = True
 
     def _accept_red(self, red: torch.Tensor, colour: torch.Tensor, down: torch.Tensor | None) -> None:
-        if self.inside is None:
+        if self.inside is None or self.box is None:
             self.inside = torch.zeros_like(red)
             self.box = torch.full((4, len(red)), EMPTY, device=red.device)
         self.inside = torch.maximum(self.inside, red)
@@ -201,6 +205,6 @@ class RedTracker:
     def fork(self) -> RedTracker:
         """An independent copy."""
         other = copy.copy(self)
-        if self.inside is not None:
+        if self.inside is not None and self.box is not None:
             other.inside, other.box = self.inside.clone(), self.box.clone()
         return other

@@ -9,9 +9,17 @@ import numpy as np
 import torch
 
 from visualizer.display import flash_rule as rule
-from visualizer.display.flash_counts import CLOCK_SLACK, Counts
+from visualizer.display.flash_counts import CLOCK_SLACK, Counts, total
 from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_transitions import DOWN, UP, Light, LuminanceTracker, MeanTracker, RedTracker
+from visualizer.display.flash_transitions import (
+    DOWN,
+    UP,
+    Light,
+    LuminanceTracker,
+    MeanTracker,
+    RedSeen,
+    RedTracker,
+)
 
 KINDS = ("general", "red")
 
@@ -56,8 +64,9 @@ class KindLook:
     @property
     def only_mean(self) -> bool:
         """Whether nothing but the mean luminance breaks the rule: no place does by itself."""
-        elsewhere = self.bad_blocks is not None or self.bad_events is None
-        return not elsewhere and not self.bad_events[:-1].any()
+        if self.bad_blocks is not None or self.bad_events is None:
+            return False
+        return not self.bad_events[:-1].any()
 
 
 class Flashes:
@@ -108,16 +117,15 @@ class Flashes:
                 seen.fired = np.zeros(self.last_time.shape, bool)
             seen.fired[mean_move, -1] = True
         if seen.counted is not None:
-            seen.over = self.cells.over(seen.counted, seen.most)
-            if seen.over is not None:
-                tiles = self.grid.sum_tiles(seen.over)
-                seen.bad_blocks = self.grid.exceeds(tiles, lambda: seen.over, self.area)
+            over = seen.over = self.cells.over(seen.counted, seen.most)
+            if over is not None:
+                seen.bad_blocks = self.grid.exceeds(self.grid.sum_tiles(over), lambda: over, self.area)
         if seen.fired is not None:
             opposed = (seen.fired[UP] & (self.last != 1)) | (seen.fired[DOWN] & (self.last != 2))
             seen.opposed = opposed.astype(np.int16)
-            over = self.events.over(seen.opposed, 1)
-            if over is not None:
-                bad = (over > 0) & opposed
+            events = self.events.over(seen.opposed, 1)
+            if events is not None:
+                bad = (events > 0) & opposed
                 seen.bad_events = bad if bad.any() else None
         return seen
 
@@ -125,19 +133,19 @@ class Flashes:
         seen.moves, seen.moved = moves, moves[UP] + moves[DOWN]
         seen.recent = _Recent(now, moves, seen.moved, self.grid.sum_tiles(moves))
         recents = [*self.recent, seen.recent]
-        tiles = sum(r.tiles for r in recents)
+        tiles = total(r.tiles for r in recents)
         if tiles.sum() <= self.area * self.grid.block_cells:
             return
-        blocks = self.grid.exceeds(tiles.sum(0), lambda: sum(r.moves.sum(0) for r in recents), self.area)
+        blocks = self.grid.exceeds(tiles.sum(0), lambda: total(r.moves.sum(0) for r in recents), self.area)
         if blocks is not None:
             seen.together = self.grid.to_cells(self.grid.tiles_in(blocks).astype(np.int16))
-            seen.counted = sum(r.waiting for r in recents) * seen.together
+            seen.counted = total(r.waiting for r in recents) * seen.together
             seen.most = int(seen.counted.max())
         for way in (UP, DOWN):
             if self._may_fire(way, tiles[way], recents, blocks):
                 if seen.fired is None:
                     seen.fired = np.zeros(self.last_time.shape, bool)
-                fresh = sum(self._filled(r)[way] * (r.time > self.last_time[way, :-1]) for r in recents)
+                fresh = total(self._filled(r)[way] * (r.time > self.last_time[way, :-1]) for r in recents)
                 np.greater(fresh, self.area, out=seen.fired[way, :-1])
 
     def _may_fire(
@@ -148,7 +156,7 @@ class Flashes:
             return True
         if blocks is None:
             return False
-        return self.grid.exceeds(tiles, lambda: sum(r.moves[way] for r in recents), self.area) is not None
+        return self.grid.exceeds(tiles, lambda: total(r.moves[way] for r in recents), self.area) is not None
 
     def accept(self, seen: KindLook, now: float, dt: float) -> None:
         """What was looked at is what was shown."""
@@ -160,7 +168,7 @@ class Flashes:
             apart = 1 - seen.together
             for recent in self.recent:
                 recent.waiting = recent.waiting * apart
-        if seen.fired is not None:
+        if seen.fired is not None and seen.opposed is not None:
             bits = seen.fired[UP] + 2 * seen.fired[DOWN].astype(np.uint8)
             self.last = np.where(seen.opposed > 0, bits, self.last)
             self.last_time[seen.fired] = now
@@ -181,11 +189,13 @@ class Flashes:
         tiles = np.zeros(self.grid.tiles, bool)
         enough = part * self.grid.tile_cells
         if seen.bad_blocks is not None:
+            assert seen.over is not None and seen.counted is not None
             flashing = self.grid.sum_tiles(seen.over * seen.counted) > enough
             tiles |= flashing & self.tiles_over(seen.bad_blocks, None)
         if seen.only_mean:
             return ~tiles
         if seen.bad_events is not None:
+            assert seen.moved is not None
             # What only moves through such a block once in a while has no part in its flashing.
             flashing = self.grid.sum_tiles(seen.moved * self._often()) > enough
             tiles |= flashing & self.tiles_over(None, seen.bad_events)
@@ -197,17 +207,15 @@ class Flashes:
 
     def broken(self) -> tuple[float, float]:
         """(for the limit of one second, for that of five): the part of the worst block over it, 0 if kept."""
-        parts = []
-        for cells, events in zip(self.cells.broken(), self.events.broken(), strict=True):
-            part = 0.0
-            if events is not None and events.any():
-                part = rule.AREA
-            if cells is not None:
-                tiles = self.grid.sum_tiles(cells)
-                if self.grid.exceeds(tiles, lambda cells=cells: cells, self.area) is not None:
-                    part = float(self.grid.filled(tiles).max())
-            parts.append(part)
-        return parts[0], parts[1]
+        one, five = map(self._broken_part, self.cells.broken(), self.events.broken())
+        return one, five
+
+    def _broken_part(self, cells: torch.Tensor | None, events: np.ndarray | None) -> float:
+        if cells is not None:
+            tiles = self.grid.sum_tiles(cells)
+            if self.grid.exceeds(tiles, lambda: cells, self.area) is not None:
+                return float(self.grid.filled(tiles).max())
+        return rule.AREA if events is not None and events.any() else 0.0
 
 
 @dataclass
@@ -217,7 +225,7 @@ class Look:
     light: Light
     luminance: tuple[torch.Tensor, torch.Tensor | None]
     mean: tuple[float, int | None]
-    red: tuple[tuple | None, torch.Tensor | None]
+    red: tuple[RedSeen | None, torch.Tensor | None]
     kinds: tuple[KindLook, ...] = field(default=())
 
     @property
