@@ -9,6 +9,7 @@ from torch import nn
 
 from visualizer import weights
 from visualizer.neural.efficientnet import EfficientNetLite
+from visualizer.neural.layout import channels_last
 
 
 class Classifier(nn.Module):
@@ -28,7 +29,7 @@ class Classifier(nn.Module):
         tensors, metadata = weights.load(path, "classifier")
         net = EfficientNetLite(metadata["variant"])
         net.load_state_dict(tensors)
-        return cls(net, metadata["labels"].split("\n")).to(memory_format=torch.channels_last)
+        return channels_last(cls(net, metadata["labels"].split("\n")))
 
     @staticmethod
     def normalise(pictures: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from visualizer.neural.generator import CODE_DIM, PICTURE_SIZE, Generator, fold_norms
+from visualizer.neural.layout import channels_last
 
 # Before recording, cuDNN tries its algorithms and PyTorch takes its memory.
 WARM_UP = 3
@@ -35,7 +36,7 @@ class CudaPainter:
         self.device = device
         self.dtype = dtype
         self.name = f"CUDA graph {str(dtype).removeprefix('torch.')}"
-        self._generator = fold_norms(generator).to(device, dtype, memory_format=torch.channels_last)
+        self._generator = channels_last(fold_norms(generator).to(device, dtype))
         self._stream = torch.cuda.Stream(device)
         self._recorded: dict[int, Recorded] = {}
 

@@ -17,6 +17,8 @@ HIDDEN = 128
 class Head(nn.Module):
     """A map of logits from one feature map; strided where the map is large."""
 
+    scale: torch.Tensor
+
     def __init__(self, channels: int, scale: torch.Tensor, downsamplings: int):
         super().__init__()
         # Raw feature channels differ by orders of magnitude; unscaled, the heads win at once.

@@ -134,6 +134,7 @@ def fold_batchnorm(state: dict[str, torch.Tensor], variant: str) -> dict[str, to
     put("stem", "_conv_stem", "_bn0")
     index = 0
     for s, stage in enumerate(EfficientNetLite(variant).stages):
+        assert isinstance(stage, nn.Sequential)
         for b, block in enumerate(stage):
             source, target = f"_blocks.{index}", f"stages.{s}.{b}"
             if block.expand is not None:

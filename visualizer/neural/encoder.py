@@ -21,6 +21,9 @@ class Encoder(nn.Module):
     The whitening belongs to the generator trained on it and lives in the same file.
     """
 
+    mean: torch.Tensor
+    whiten: torch.Tensor
+
     def __init__(self, classifier: Classifier, mean: torch.Tensor, whiten: torch.Tensor):
         """mean: [320] feature mean; whiten: [256, 320] scaled principal axes."""
         super().__init__()

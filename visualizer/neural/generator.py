@@ -18,6 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from visualizer import weights
 from visualizer.errors import UserError
 from visualizer.neural.distributed import JointBatchNorm
+from visualizer.neural.layout import channels_last
 
 CODE_CHANNELS = 256
 CODE_SIZE = 4
@@ -38,14 +39,14 @@ class UpBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, refined: bool):
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.norm1 = JointBatchNorm(outputs)
+        self.norm1: nn.Module = JointBatchNorm(outputs)
         self.modulate = nn.Linear(STYLE_DIM, 2 * outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.norm2 = JointBatchNorm(outputs)
+        self.norm2: nn.Module = JointBatchNorm(outputs)
         self.refined = refined
         if refined:
             self.conv3 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-            self.norm3 = JointBatchNorm(outputs)
+            self.norm3: nn.Module = JointBatchNorm(outputs)
 
     def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         x = F.interpolate(x, scale_factor=2, mode="nearest")
@@ -91,7 +92,7 @@ class Generator(nn.Module):
             raise UserError(
                 f"{path} holds a generator of another version's architecture; train it again with this one."
             ) from None
-        return generator.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        return channels_last(generator.eval().requires_grad_(False))
 
 
 def without_mesh(x: torch.Tensor) -> torch.Tensor:
@@ -110,13 +111,17 @@ def fold_norms(generator: Generator) -> Generator:
     """A copy for inference, its batch normalisation folded into the convolutions."""
     generator = copy.deepcopy(generator).eval()
     for block in generator.blocks:
-        block.conv1 = fuse_conv_bn_eval(block.conv1, block.norm1)
-        block.conv2 = fuse_conv_bn_eval(block.conv2, block.norm2)
-        block.norm1 = block.norm2 = torch.nn.Identity()
+        assert isinstance(block, UpBlock)
+        block.conv1, block.norm1 = _folded(block.conv1, block.norm1)
+        block.conv2, block.norm2 = _folded(block.conv2, block.norm2)
         if block.refined:
-            block.conv3 = fuse_conv_bn_eval(block.conv3, block.norm3)
-            block.norm3 = torch.nn.Identity()
+            block.conv3, block.norm3 = _folded(block.conv3, block.norm3)
     return generator
+
+
+def _folded(conv: nn.Conv2d, norm: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
+    assert isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(conv, norm), nn.Identity()
 
 
 def strip_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -9,6 +9,7 @@ import torch
 
 from visualizer.errors import UserError
 from visualizer.neural.generator import CODE_DIM, Generator, fold_norms
+from visualizer.neural.layout import channels_last
 
 
 class Painter(Protocol):
@@ -74,8 +75,7 @@ class TorchPainter:
         self.device = device
         self.dtype = dtype or fast_dtype(device)
         self.name = f"PyTorch {str(self.dtype).removeprefix('torch.')}"
-        generator = fold_norms(generator)
-        self._generator = generator.to(device, self.dtype, memory_format=torch.channels_last)
+        self._generator = channels_last(fold_norms(generator).to(device, self.dtype))
 
     @torch.inference_mode()
     def __call__(self, codes: np.ndarray) -> np.ndarray:

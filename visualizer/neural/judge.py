@@ -13,6 +13,7 @@ import torch
 from visualizer import weights
 from visualizer.neural.classifier import Classifier
 from visualizer.neural.efficientnet import EfficientNetLite
+from visualizer.neural.layout import channels_last
 
 FEATURES = 1280
 # What is rounded to 8 bits: two thirds of all numbers, and those that bear it best.
@@ -30,7 +31,7 @@ class Judge(Classifier):
         tensors, metadata = weights.load(path, "judge")
         net = EfficientNetLite(metadata["variant"])
         net.load_state_dict(restored(tensors))
-        return cls(net, metadata["labels"].split("\n")).to(memory_format=torch.channels_last)
+        return channels_last(cls(net, metadata["labels"].split("\n")))
 
 
 def rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -27,6 +27,7 @@ def _linear(x: ov.Node, layer: nn.Linear) -> ov.Node:
 
 
 def _conv(x: ov.Node, layer: nn.Conv2d) -> ov.Node:
+    assert layer.bias is not None
     y = ops.convolution(x, _constant(layer.weight.detach()), [1, 1], [1, 1], [1, 1], [1, 1])
     return ops.add(y, _constant(layer.bias.detach()[None, :, None, None]))
 
@@ -75,6 +76,7 @@ def build(generator: Generator, n: int) -> ov.Model:
     style = _leaky(_linear(codes, generator.style))
     x = ops.reshape(codes, ops.constant([n, CODE_CHANNELS, CODE_SIZE, CODE_SIZE]), False)
     for block in generator.blocks:
+        assert isinstance(block, UpBlock)
         x = _block(x, style, block)
     x = ops.depth_to_space(_conv(x, generator.to_rgb), "depth_first", 2)
     x = ops.sigmoid(_without_mesh(x))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,8 +43,8 @@ def split(paths: list[Path]) -> tuple[list[Path], list[Path]]:
 def read(path: Path, size: int = STORED_SIZE) -> np.ndarray:
     """The picture's centre square, [size, size, 3] uint8 sRGB. Raises OSError if it is broken."""
     with Image.open(path) as image:
-        image = ImageOps.exif_transpose(image).convert("RGB")
-        return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+        return np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS))
 
 
 def try_read(path: Path, size: int = STORED_SIZE) -> np.ndarray | None:
@@ -98,7 +98,9 @@ class Pictures:
     folder is not drowned by a large uniform one.
     """
 
-    def __init__(self, folders: list[Path | str], progress: bool = True, device: torch.device | str = "cpu"):
+    def __init__(
+        self, folders: Sequence[Path | str], progress: bool = True, device: torch.device | str = "cpu"
+    ):
         """device: where they are kept, and varied. Raises UserError if fewer than 50 can be read."""
         training = [split(find(folder))[0] for folder in folders]
         total = sum(len(paths) for paths in training)

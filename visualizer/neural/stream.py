@@ -28,9 +28,15 @@ Painting = Callable[[np.ndarray], np.ndarray | torch.Tensor]
 
 
 class Pose(Protocol):
-    """Where the particle is: gives the code [4096] float32 of a time of time.perf_counter."""
+    """Where the particle is. Times are of time.perf_counter."""
 
-    def code(self, time: float) -> np.ndarray: ...
+    def code(self, time: float) -> np.ndarray:
+        """What to draw at a time, [4096] float32."""
+        ...
+
+    def heard(self, time: float) -> float:
+        """The time of the newest sound that has a part in that."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ class PictureStream:
     def wait(self, until: float) -> None:
         """Sleep until the picture for the next swap is there, or not at all if it can't be by a time."""
         with self._changed:
+            assert self._tick is not None
             swap, period, _ = self._tick
             while self._error is None and not self._stopped:
                 newest = self._pair[1]
@@ -136,7 +143,7 @@ class PictureStream:
             while not self._stopped:
                 now = time.perf_counter()
                 plan = self._plan(now)
-                if plan is not None and plan[0] <= now:
+                if self._tick is not None and plan is not None and plan[0] <= now:
                     self._target, self._ready = plan[1], now + self._usual
                     self._begun_for = self._tick[0]
                     self._changed.notify_all()
