@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 from scipy import fft, signal
@@ -85,6 +86,9 @@ ARP_CUTOFF = 3000, 3500, 5000, 6500, 4000
 ARP_GAIN = 1, 1, 0.7, 0.7, 0.8
 
 
+Pitch = TypeVar("Pitch", float, np.ndarray)
+
+
 # Reading the score
 
 
@@ -117,7 +121,7 @@ def chord_at(step: float) -> tuple[int, tuple[int, ...]]:
     return CHORDS[names[int(step % 16 * len(names) // 16)]]
 
 
-def hz(note: float | np.ndarray) -> float | np.ndarray:
+def hz(note: Pitch) -> Pitch:
     """The frequency of a MIDI number."""
     return 440 * 2 ** ((note - 69) / 12)
 
@@ -149,7 +153,7 @@ def band(sound: np.ndarray, low: float | None, high: float | None, order: int = 
 
 def noise(rng: np.random.Generator, m: int) -> np.ndarray:
     """White noise [m, 2], half as wide as two independent channels."""
-    return rng.standard_normal((m, 2), dtype=np.float32) @ np.float32([[1, 0.3], [0.3, 1]])
+    return rng.standard_normal((m, 2), dtype=np.float32) @ np.array([[1, 0.3], [0.3, 1]], np.float32)
 
 
 def filtered_saw(frequency: float, cutoff: np.ndarray, phase: float = 0.0) -> np.ndarray:
@@ -216,7 +220,7 @@ def clap(rng: np.random.Generator) -> np.ndarray:
 def cymbal(rng: np.random.Generator, seconds: float, decay: float, low: float) -> np.ndarray:
     """Hats and crashes: inharmonic metal and noise above a frequency in Hz."""
     t = clock(seconds)[:, None]
-    partials = np.float32(np.geomspace(low, 14000, 24) * rng.uniform(0.95, 1.05, 24))
+    partials = (np.geomspace(low, 14000, 24) * rng.uniform(0.95, 1.05, 24)).astype(np.float32)
     metal = np.sin(2 * np.pi * partials * t).sum(axis=1, keepdims=True) / 6
     hiss = band(noise(rng, len(t)), low, 15000, order=3)
     return edges((metal + hiss) * np.exp(-t / decay), release=0.3 * seconds)
@@ -286,7 +290,7 @@ def riser(rng: np.random.Generator, seconds: float) -> np.ndarray:
 def place(bus: np.ndarray, sound: np.ndarray, seconds: float, gain: float, pan: float = 0.0) -> None:
     """Add a sound to a bus at a time, at equal power from left (pan -1) to right (1)."""
     start = round(seconds * SAMPLE_RATE)
-    sides = np.float32([gain * np.sqrt(1 - pan), gain * np.sqrt(1 + pan)])
+    sides = np.array([gain * np.sqrt(1 - pan), gain * np.sqrt(1 + pan)], np.float32)
     sound = sound[: len(bus) - start].astype(np.float32, copy=False)
     bus[start : start + len(sound)] += sound.reshape(len(sound), -1) * sides
 
@@ -353,7 +357,8 @@ def play_pad(bus: np.ndarray, rng: np.random.Generator) -> None:
             chord = ensemble((low + 12, *voices), round(seconds * SAMPLE_RATE), rng)
             place(bus, edges(chord, 0.03 if bar in (0, 12, 16) else 0.12, 0.12), (bar + i / 2) * BAR, 0.055)
     bars = clock(SECONDS) / BAR
-    bus[:] = sweep(bus, np.interp(bars, *PAD_CUTOFF)) * np.float32(np.interp(bars, *PAD_LEVEL))[:, None]
+    level = np.interp(bars, *PAD_LEVEL).astype(np.float32)
+    bus[:] = sweep(bus, np.interp(bars, *PAD_CUTOFF)) * level[:, None]
 
 
 def play_synths(bus: dict[str, np.ndarray], rng: np.random.Generator) -> None:
@@ -389,7 +394,10 @@ def stems() -> dict[str, np.ndarray]:
     for name, gain, feedback in ("arp", 0.5, 0.6), ("bell", 0.45, 0.6), ("lead", 0.3, 0.55):
         bus[name] += ping_pong(bus[name], gain, feedback)
     sends = {"drums": 0.05, "pad": 0.25, "arp": 0.3, "stab": 0.35, "bell": 0.5, "lead": 0.25, "riser": 0.3}
-    bus["reverb"] = reverb(band(sum(gain * bus[name] for name, gain in sends.items()), 300, None), rng)
+    sent = np.zeros_like(bus["drums"])
+    for name, gain in sends.items():
+        sent += gain * bus[name]
+    bus["reverb"] = reverb(band(sent, 300, None), rng)
     room = pumping(t)[:, None]
     depths = {"bass": 0.85, "pad": 0.75, "stab": 0.5, "reverb": 0.5, "arp": 0.3, "lead": 0.2}
     for name, depth in depths.items():

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from types import ModuleType
+from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +19,37 @@ from visualizer.errors import UserError
 
 WHAT = {"input": "microphone", "output": "loudspeaker"}
 DOING = {"input": "listening to", "output": "playing on"}
+
+
+class Stream(Protocol):
+    """What is asked of a stream of sounddevice's."""
+
+    active: bool
+    latency: float
+    samplerate: float
+
+    def start(self) -> None: ...
+    def stop(self, ignore_errors: bool = True) -> None: ...
+    def abort(self, ignore_errors: bool = True) -> None: ...
+    def close(self, ignore_errors: bool = True) -> None: ...
+
+
+class Times(Protocol):
+    """A block's times, in seconds of the stream's own clock."""
+
+    currentTime: float
+    inputBufferAdcTime: float
+    outputBufferDacTime: float
+
+
+class Flags(Protocol):
+    """What went wrong around a block; false if nothing did."""
+
+    input_overflow: bool
+    output_underflow: bool
+
+
+Callback = Callable[[np.ndarray, int, Times, Flags], None]
 
 
 class Line:
@@ -77,7 +110,7 @@ class Line:
         self._wanted = wanted
         self._sr, self._block_length, self._latency = sr, block_length, latency
         self._handle, self._prepare, self._release = handle, prepare, release
-        self._stream = None
+        self._stream: Stream | None = None
         self._current: object = None
         self._stream_latency = 0.0
         self._clock = StreamClock(sr)
@@ -103,7 +136,7 @@ class Line:
         if self._thread.is_alive():
             portaudio.skip_farewell()
 
-    def callback(self, samples: np.ndarray, n_frames: int, times, status) -> None:
+    def callback(self, samples: np.ndarray, n_frames: int, times: Times, status: Flags) -> None:
         """What PortAudio calls: no lock, no I/O, nothing that grows, no exception out."""
         begun = time.perf_counter()
         self._inside = True
@@ -124,11 +157,11 @@ class Line:
             self._inside = False
             self.durations.add(time.perf_counter() - begun, n_frames / self._rate)
 
-    def _callback_of_one_stream(self) -> Callable:
+    def _callback_of_one_stream(self) -> Callback:
         """`callback`, but silent once another stream has taken over from a lost one."""
         token = self._current = object()
 
-        def callback(samples, n_frames, times, status):
+        def callback(samples: np.ndarray, n_frames: int, times: Times, status: Flags) -> None:
             if self._current is token:
                 self.callback(samples, n_frames, times, status)
             elif self.kind == "output":
@@ -136,7 +169,7 @@ class Line:
 
         return callback
 
-    def _measure(self, now: float, n_frames: int, times) -> float:
+    def _measure(self, now: float, n_frames: int, times: Times) -> float:
         """perf_counter time of the block's first frame, as the host has it."""
         if self.kind == "input":
             latency = times.currentTime - times.inputBufferAdcTime
@@ -161,7 +194,7 @@ class Line:
                     if now - tried >= self.RETRY_S:
                         tried = now
                         self._open()
-                elif self._has_ended(now):
+                elif self._has_ended(self._stream, now):
                     self.status = self._gone()
                     self._shut()
                 elif self._has_nothing(now, self._follow_default(now)):
@@ -181,16 +214,16 @@ class Line:
     def _gone(self) -> str:
         return f"{self.device_name} is gone, waiting for it to come back"
 
-    def _has_ended(self, now: float) -> bool:
+    def _has_ended(self, stream: Stream, now: float) -> bool:
         with portaudio.lock:
-            if not self._stream.active:
+            if not stream.active:
                 return True
         patience = self.STALL_S if self._first else self.FIRST_BLOCK_S
         return now - max(self._last, self._opened) > patience
 
     def _follow_default(self, now: float) -> bool:
         """Learn the name of the sound server's default; whether another one is it since the last time."""
-        if now - self._asked < self.ASK_S or self._closing.is_set():
+        if self._device is None or now - self._asked < self.ASK_S or self._closing.is_set():
             return False
         self._asked = now
         former, self._default_name = self._default_name, self._default.name(self._device)
@@ -251,7 +284,7 @@ class Line:
         by_index = isinstance(self._wanted, int) or (self._wanted or "").isdecimal()
         return self._device.name if by_index and self._device else self._wanted
 
-    def _connect(self, sd, device: Device):
+    def _connect(self, sd: ModuleType, device: Device) -> Stream:
         """An opened stream: at the rate asked for, or else the device's own."""
         most = device.channels(self.kind)
         # Sound servers offer dozens of channels that are not there.
@@ -289,7 +322,7 @@ class Line:
             portaudio.errand(lambda: self._end(stream), self.FAREWELL_S)
         self._release()
 
-    def _end(self, stream) -> None:
+    def _end(self, stream: Stream) -> None:
         # Stopping lets PortAudio's thread finish its block, but waits for one. Aborting cancels the
         # thread wherever it is; were that in Python, waiting for its lock, all would stand still.
         alive = self._inside or time.perf_counter() - self._last < self.ALIVE_S

@@ -79,7 +79,7 @@ class Microphone:
         self._line.start()
         return self
 
-    def __exit__(self, *exc) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._line.close()
 
     def _prepare(self, rate: float) -> None:

@@ -168,7 +168,7 @@ class Player:
         self._thread.start()
         return self
 
-    def __exit__(self, *exc) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._closing.set()
         self._line.close()
         self._thread.join(timeout=0.5)

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -24,7 +25,7 @@ lock = threading.RLock()
 _missing: str | None = None
 
 # What forbids a restart: open streams, and calls from which a driver has not returned.
-streams: set = set()
+streams: set[object] = set()
 
 
 def library() -> ModuleType:
@@ -107,6 +108,7 @@ def find_device(kind: Kind, wanted: str | int | None = None) -> Device:
     devices = [d for d in list_devices() if d.channels(kind)]
     if not devices:
         raise UserError(f"no {what} found; plug one in, or check the sound system.")
+    chosen: Device | None
     if wanted is None:
         chosen = next((d for d in devices if d.default(kind)), devices[0])
     elif isinstance(wanted, int) or wanted.isdecimal():
@@ -165,19 +167,20 @@ def errand(task: Callable[[], T], seconds: float, undo: Callable[[T], None] = la
     Raises what the task raises; after `seconds`, UserError. What it makes later than that is undone.
     Until it ends, PortAudio is not restarted.
     """
-    outcome: list[tuple[T | None, Exception | None]] = []
+    outcome: Future[T] = Future()
     deciding, given_up = threading.Lock(), False
 
     def run() -> None:
-        made, error = None, None
         try:
             made = task()
-        except Exception as caught:
-            error = caught
-        with deciding:
-            outcome.append((made, error))
-        if given_up and made is not None:
-            undo(made)
+        except Exception as error:
+            with deciding:
+                outcome.set_exception(error)
+        else:
+            with deciding:
+                outcome.set_result(made)
+            if given_up and made is not None:
+                undo(made)
         streams.discard(thread)
 
     thread = threading.Thread(target=run, name="PortAudio", daemon=True)
@@ -185,14 +188,11 @@ def errand(task: Callable[[], T], seconds: float, undo: Callable[[T], None] = la
     thread.start()
     thread.join(seconds)
     with deciding:
-        given_up = not outcome
+        given_up = not outcome.done()
     if given_up:
         skip_farewell()
         raise UserError("the sound system does not answer; trying again.")
-    made, error = outcome[0]
-    if error:
-        raise error
-    return made
+    return outcome.result()
 
 
 def skip_farewell() -> None:

@@ -122,7 +122,7 @@ class Song:
         resampler = av.AudioResampler("fltp", "stereo", SAMPLE_RATE)
         with closing(self._open()) as container:
             stream = container.streams.audio[0]
-            stream.thread_type = "AUTO"
+            stream.codec_context.thread_type = "AUTO"
             packets = container.demux(stream)
             while True:
                 try:
@@ -150,7 +150,7 @@ class Song:
         """Before resampling, which would smear one bad sample over many."""
         dtype = np.float32 if frame.format.name.startswith("flt") else np.float64
         for plane in frame.planes:
-            samples = np.frombuffer(plane, dtype)
+            samples = np.frombuffer(memoryview(plane), dtype)
             bad = ~np.isfinite(samples)
             if bad.any():
                 self._not_numbers += int(bad.sum())
