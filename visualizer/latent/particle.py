@@ -54,7 +54,9 @@ class Spring:
     response: float
     bounce: float
 
-    def step(self, position, velocity, target, dt):
+    def step(
+        self, position: np.ndarray, velocity: np.ndarray, target: np.ndarray, dt: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         omega, zeta = natural_frequency(self.response), damping_ratio(self.bounce)
         damped = omega * math.sqrt(1 - zeta * zeta)
         decay = math.exp(-zeta * omega * dt)
@@ -85,7 +87,9 @@ class Gravity:
     # In units of 1/w: by then even the bounciest particle has come to rest.
     SETTLED = 200.0
 
-    def step(self, position, velocity, target, dt):
+    def step(
+        self, position: np.ndarray, velocity: np.ndarray, target: np.ndarray, dt: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         omega, zeta = natural_frequency(self.response), damping_ratio(self.bounce)
         softening2 = self.softening**2
         drag = 2 * zeta * omega

@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -226,7 +227,7 @@ class Physics:
         self._thread.start()
         return self
 
-    def __exit__(self, *exc) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._closing = True
         self._thread.join(timeout=0.5)
 
@@ -304,7 +305,7 @@ class Physics:
         delay = min(max(usual, pose.delay - step), pose.delay + step)
         return pose if delay == pose.delay else replace(pose, delay=delay)
 
-    def _with_paths(self, pose: Pose, change) -> Pose:
+    def _with_paths(self, pose: Pose, change: Callable[[_Path], _Path]) -> Pose:
         fade = pose._fade and replace(pose._fade, leaving=change(pose._fade.leaving))
         return replace(pose, _path=change(pose._path), _fade=fade)
 

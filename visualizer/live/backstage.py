@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 from visualizer.errors import UserError
@@ -61,18 +62,18 @@ class Backstage:
                 job = self._jobs.get(timeout=max(0.0, rested - time.perf_counter()) if self._idle else 0.1)
             except queue.Empty:
                 if self._idle is not None and time.perf_counter() >= rested:
-                    rested = time.perf_counter() + self.attempt(lambda: next(self._idle), 0.5)
+                    rested = time.perf_counter() + self.attempt(self._idle.__next__, 0.5)
             else:
-                self.attempt(job)
+                self.attempt(job, None)
 
-    def attempt(self, job: Callable[[], T], otherwise: T | None = None) -> T | None:
+    def attempt(self, job: Callable[[], T], otherwise: T) -> T:
         """Do a job here and now, backstage, and tell what it fails with; then it gives `otherwise`."""
         try:
             return job()
         except UserError as error:
-            self.tell(lambda error=error: self._trouble(error))
+            self.tell(partial(self._trouble, error))
         except BaseException as error:
-            self.tell(lambda error=error: _throw(error))
+            self.tell(partial(_throw, error))
         return otherwise
 
     def __enter__(self) -> Backstage:

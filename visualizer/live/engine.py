@@ -21,7 +21,8 @@ from visualizer.live.hands import Hands
 from visualizer.live.loading import Parts, Wishes, load
 
 if TYPE_CHECKING:
-    from visualizer.live.hearing import Source
+    from visualizer.live.hearing import Hearing, Source
+    from visualizer.live.programme import Programme
     from visualizer.neural.stream import Picture
 
 # Python hands over between its threads this often, so that the audio callback never waits for long.
@@ -90,7 +91,7 @@ class Engine:
         self._hands = Hands(window, self.hud)
         self._guide = Guide()
         self._parts: Parts | None = None
-        self.programme = None
+        self.programme: Programme | None = None
         self._open = ExitStack()
         self._resized = self._read_out = begun
         self._shape = window.size
@@ -144,7 +145,7 @@ class Engine:
         self._took.append(took)
         self._lead = 0.001 + sorted(self._took)[-3:][0]
         now = window.swap()
-        if drawn is not None:
+        if parts is not None and drawn is not None:
             self._count(parts, drawn, now, last, took)
         return now
 
@@ -152,7 +153,7 @@ class Engine:
         """Draw the picture for a time; the newest that has a part in it, None if there is none yet."""
         newest = parts.stream.newest
         picture = parts.stream.at(due)
-        if newest is None:
+        if newest is None or picture is None:
             return None
         pose = parts.physics.pose
         frame = parts.stage(picture, float(pose.loudness), float(pose.onset), dt)
@@ -164,6 +165,7 @@ class Engine:
     def _count(self, parts: Parts, picture: Picture, now: float, last: float, took: float) -> None:
         statistics = self.statistics
         if self._shown is None:
+            assert self.programme is not None
             statistics.first_picture = now - self._begun
             self._backstage.while_idle(self.programme.idle_work())
         else:
@@ -190,18 +192,17 @@ class Engine:
         self._parts = parts
         self._open.enter_context(parts.physics)
         self._open.enter_context(parts.stream)
-        self._open.callback(self._close_hearing)
+        self._open.callback(self._close_hearing, parts.hearing)
         parts.hearing.begin(parts.first.codebook)
         self.programme = Programme(parts, self.hud, self._backstage, self._window.set_title)
         self._hands.begin(parts, self.programme)
         if self._wishes.allow_flashing:
             self.hud.say(FLASHING, warning=True)
 
-    def _close_hearing(self) -> None:
-        sound = self._parts.hearing.sound
-        if sound is not None:
-            self.statistics.callback_share = sound.callback_share()
-        self._parts.hearing.close()
+    def _close_hearing(self, hearing: Hearing) -> None:
+        if hearing.sound is not None:
+            self.statistics.callback_share = hearing.sound.callback_share()
+        hearing.close()
 
     def _trouble(self, error: UserError) -> None:
         """Backstage couldn't do something: fatal before the first picture, a message after it."""
@@ -236,7 +237,7 @@ class Engine:
         sound = parts.hearing.sound
         if sound is not None:
             self.hud.level = sound.level
-        if self.hud.shows("info") and now - self._read_out >= READOUT_S:
+        if self.programme is not None and self.hud.shows("info") and now - self._read_out >= READOUT_S:
             from visualizer.live import readout
 
             self._read_out = now

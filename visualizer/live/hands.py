@@ -60,7 +60,7 @@ class Hands:
             case "help" | "info" | "strip":
                 self._hud.toggle(press.action)
                 self._window.show_pointer(self._hud.shows("strip"))
-            case action if self._parts is not None:
+            case action if self._parts is not None and self._programme is not None:
                 self._play(self._parts, self._programme, action, press.number)
 
     def _play(self, parts: Parts, programme: Programme, action: str, number: int) -> None:

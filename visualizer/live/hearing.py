@@ -41,7 +41,7 @@ class Hearing:
     def begin(self, codebook: Codebook) -> None:
         """Hear, by a codebook, from now on."""
         self.by = codebook
-        self._backstage.do(lambda: self._open("demo" if self._demo else self._source))
+        self._backstage.do(lambda: self._open("demo" if self._demo else self._source, codebook))
 
     def use(self, codebook: Codebook) -> None:
         """Go on by another codebook, if it is another one.
@@ -54,7 +54,8 @@ class Hearing:
     def toggle_demo(self) -> bool:
         """Change over to the demo tune, or back. Returns whether it is the demo tune now."""
         self._demo = not self._demo
-        self.begin(self.by)
+        if self.by is not None:
+            self.begin(self.by)
         return self._demo
 
     def follow(self) -> bool:
@@ -99,12 +100,12 @@ class Hearing:
         if sound is not None:
             sound.__exit__(None, None, None)
 
-    def _open(self, source: Source) -> None:
+    def _open(self, source: Source, codebook: Codebook) -> None:
         self.close()
         self._name = ""
         device = self._device if source is self._source else None
         if source == "microphone":
-            sound: Ears = Microphone(self.by, self._ring, device)
+            sound: Ears = Microphone(codebook, self._ring, device)
         else:
             # Only songs need what reads and plays them, and these take a while to load.
             from visualizer.audio.demo_tune import demo_tune
@@ -112,7 +113,7 @@ class Hearing:
             from visualizer.audio.song import Recording
 
             song = Recording("the demo tune", demo_tune()) if source == "demo" else source
-            sound = Player(song, self.by, self._ring, device)
+            sound = Player(song, codebook, self._ring, device)
         if not self._backstage.stopped:
             sound.__enter__()
             self.sound = sound

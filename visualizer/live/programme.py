@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from visualizer.errors import UserError
 from visualizer.live.backstage import Backstage
 from visualizer.live.loading import Parts
 from visualizer.repertoire import Look
+
+if TYPE_CHECKING:
+    from visualizer.display.effects import Effects
 
 SWITCH_S = 1.0
 ADJUST_S = 0.3
@@ -30,7 +34,7 @@ BOUNCE_STEP = 0.05
 class Programme:
     """Plays presets; all methods are for the render thread. look: what is on."""
 
-    def __init__(self, parts: Parts, hud: Hud, backstage: Backstage, set_title):
+    def __init__(self, parts: Parts, hud: Hud, backstage: Backstage, set_title: Callable[[str], None]):
         """set_title: what writes a title into the window's frame."""
         self.look: Look = parts.first
         self._parts, self._hud, self._backstage, self._set_title = parts, hud, backstage, set_title
@@ -74,7 +78,7 @@ class Programme:
 
         self._backstage.tell(begin)
 
-    def _change(self, look: Look, effects, fade: float) -> None:
+    def _change(self, look: Look, effects: Effects | None, fade: float) -> None:
         """From now on, play this."""
         self.look = look
         self._parts.physics.use(look.motion(), fade)
@@ -140,8 +144,8 @@ class Programme:
                     self._attempt(self._edited, place)
             yield 0.15 if waiting else WATCH_S
 
-    def _attempt(self, job, place: int) -> None:
-        self._backstage.attempt(lambda: job(place))
+    def _attempt(self, job: Callable[[int], None], place: int) -> None:
+        self._backstage.attempt(lambda: job(place), None)
 
     def _prepare(self, place: int) -> None:
         look = self._looks.get(place) or self._parts.repertoire.load(place)
