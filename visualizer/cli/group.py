@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import click
 
@@ -17,7 +19,7 @@ log.addHandler(logging.NullHandler())  # without --log it says nothing
 class Commands(click.Group):
     """Commands in sections; what a person did wrong ends in one sentence and exit code 2."""
 
-    def __init__(self, *arguments, **extra):
+    def __init__(self, *arguments: Any, **extra: Any):
         super().__init__(*arguments, **extra)
         self.sections: dict[str, list[str]] = {}
 
@@ -34,14 +36,23 @@ class Commands(click.Group):
                 rows = [(name.ljust(width), self.commands[name].get_short_help_str(80)) for name in names]
                 formatter.write_dl(rows)
 
-    def main(self, args=None, prog_name=None, **extra):
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run a command and exit, in whatever mode."""
         try:
-            code = super().main(args, prog_name, standalone_mode=False, **extra)
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message())
             code = 0
         except click.ClickException as error:
-            where = f" {error.ctx.info_name}" if getattr(error, "ctx", None) and error.ctx.parent else ""
+            context = error.ctx if isinstance(error, click.UsageError) else None
+            where = f" {context.info_name}" if context is not None and context.parent else ""
             code = self._fail(f"visualizer{where}: {error.format_message()}")
         except UserError as error:
             code = self._fail(f"visualizer: {error}")

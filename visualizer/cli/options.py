@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import click
 
@@ -19,7 +19,9 @@ class Size(click.ParamType):
 
     name = "WIDTHxHEIGHT"
 
-    def convert(self, value, param, ctx):
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
         try:
@@ -34,7 +36,7 @@ class FrameRate(click.ParamType):
 
     name = "N"
 
-    def convert(self, value, param, ctx):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
         if isinstance(value, Fraction):
             return value
         try:
@@ -85,6 +87,20 @@ def together(*options: Command) -> Command:
     return add
 
 
+class Rendering(TypedDict):
+    """What the options of `rendering` say."""
+
+    preset: str
+    size: tuple[int, int]
+    fps: Fraction
+    seed: int | None
+    codebook: Path | None
+    generator: Path | None
+    device: str
+    allow_flashing: bool
+    verbose: bool
+
+
 rendering = together(
     click.option(
         "--preset", default="garden", metavar="NAME", help="A shipped preset's name, or a .toml file."
@@ -105,6 +121,20 @@ rendering = together(
     flashing,
     click.option("--verbose", is_flag=True, help="Tell where the time went."),
 )
+
+
+class Window(TypedDict, total=False):
+    """What --device and the options of `window` say, save --verbose."""
+
+    preset: str | None
+    fullscreen: bool
+    monitor: int | None
+    size: tuple[int, int]
+    generator: Path | None
+    compute: str
+    allow_flashing: bool
+    device: str | None
+
 
 window = together(
     click.option("--preset", metavar="NAME", help="Begin with a shipped preset, or a .toml file."),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from visualizer.cli import options
 from visualizer.cli.video import make_video
+
+if TYPE_CHECKING:
+    from visualizer.live.hearing import Source
 
 
 @click.command(short_help="Listen and show, in a window.")
@@ -16,7 +20,7 @@ from visualizer.cli.video import make_video
     "--device", metavar="NAME|INDEX", help="Listen to this input of `devices`.  [default: the system's]"
 )
 @options.window
-def live(verbose: bool, **wishes) -> None:
+def live(verbose: bool, **wishes: Unpack[options.Window]) -> None:
     """Open the window and follow the microphone, or any other input. In the window, H lists the keys.
 
     \b
@@ -33,7 +37,7 @@ def live(verbose: bool, **wishes) -> None:
     "--device", metavar="NAME|INDEX", help="Play on this output of `devices`.  [default: the system's]"
 )
 @options.window
-def play(song: Path, verbose: bool, **wishes) -> None:
+def play(song: Path, verbose: bool, **wishes: Unpack[options.Window]) -> None:
     """Play SONG through the loudspeakers and follow it in the window. H lists the keys.
 
     \b
@@ -46,7 +50,7 @@ def play(song: Path, verbose: bool, **wishes) -> None:
     _show(Song(song), verbose, **wishes)
 
 
-def _show(source, verbose: bool, **wishes) -> None:
+def _show(source: Source, verbose: bool, **wishes: Unpack[options.Window]) -> None:
     from visualizer.live import run_live
 
     try:
@@ -78,7 +82,7 @@ def devices() -> None:
     "FILE.mp4", "Write a video.  [default: demo.mp4 if there is no display, else none]", required=False
 )
 @options.rendering
-def demo(output: Path | None, **wishes) -> None:
+def demo(output: Path | None, **wishes: Unpack[options.Rendering]) -> None:
     """Play the built-in demo tune with the shipped networks: nothing else is needed.
 
     It opens a window. With -o, --seed or --codebook, or where there is no display, it makes a video.
@@ -92,13 +96,19 @@ def demo(output: Path | None, **wishes) -> None:
     from visualizer.audio.song import Recording
     from visualizer.display.window import NoDisplay
 
-    window = {key: wishes[key] for key in ("verbose", "preset", "size", "allow_flashing", "generator")}
+    window: options.Window = {
+        "preset": wishes["preset"],
+        "size": wishes["size"],
+        "generator": wishes["generator"],
+        "compute": wishes["device"],
+        "allow_flashing": wishes["allow_flashing"],
+    }
     # What only a video can have asks for one.
     asked = output is not None or wishes["seed"] is not None or wishes["codebook"] is not None
     output = output or Path("demo.mp4")
     if not asked:
         try:
-            return _show("demo", compute=wishes["device"], **window)
+            return _show("demo", wishes["verbose"], **window)
         except NoDisplay as error:
             click.echo(f"{error} Writing {output} instead.", err=True)
     make_video(Recording("the demo tune", demo_tune()), output, **wishes)

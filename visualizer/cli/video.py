@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     help="Stop after so many seconds.  [default: the whole song]",
 )
 @options.rendering
-def render(song: Path, output: Path, start: float, duration: float | None, **wishes) -> None:
+def render(
+    song: Path, output: Path, start: float, duration: float | None, **wishes: Unpack[options.Rendering]
+) -> None:
     """Make a music video from SONG, any file with sound that FFmpeg can read.
 
     The video is H.264 and AAC in MP4, with the song as its sound. Ctrl-C stops early and leaves a
@@ -52,14 +55,14 @@ def make_video(
     song: Song | Recording,
     output: Path,
     preset: str,
-    size,
-    fps,
-    seed,
-    codebook,
-    generator,
-    device,
-    allow_flashing,
-    verbose,
+    size: tuple[int, int],
+    fps: Fraction,
+    seed: int | None,
+    codebook: Path | None,
+    generator: Path | None,
+    device: str,
+    allow_flashing: bool,
+    verbose: bool,
 ) -> None:
     """Render a song to a file and tell how it went."""
     from visualizer import assets, offline
@@ -68,7 +71,7 @@ def make_video(
     from visualizer.neural.inference import choose_device, make_painter
 
     check_size(*size)
-    look, codebook, motion = offline.open_parts(preset, codebook, seed)
+    look, names, motion = offline.open_parts(preset, codebook, seed)
     painter = make_painter(
         Generator.load(generator or assets.model("generator.safetensors")), choose_device(device)
     )
@@ -77,7 +80,7 @@ def make_video(
             f"WARNING: the flash limiter is off; {output} may harm people with photosensitive epilepsy.",
             err=True,
         )
-    report = offline.render(song, output, look, motion, codebook, painter, size, fps, not allow_flashing)
+    report = offline.render(song, output, look, motion, names, painter, size, fps, not allow_flashing)
     click.echo(f"{output}: {report.frames} frames, {report.seconds:.1f} s, preset {look.title}.")
     if verbose:
         click.echo(report.timings())
