@@ -64,7 +64,7 @@ class Report:
         """Whether the video keeps the rule."""
         return not self.violations
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, object]:
         """For JSON: file, verdict ("pass" or "fail"), seconds, frames, flashes, violations and rule."""
         return {
             "file": self.path,
@@ -131,9 +131,11 @@ class _Video:
         """How many frames the header promises; None if it doesn't say."""
         if self.stream.frames:
             return self.stream.frames
-        duration = self.stream.duration and self.stream.duration * self.time_base
-        duration = duration or (self.container.duration and self.container.duration / av.time_base)
-        return round(duration * self.rate) if duration else None
+        if self.stream.duration:
+            return round(self.stream.duration * self.time_base * self.rate)
+        if self.container.duration:
+            return round(self.container.duration / av.time_base * self.rate)
+        return None
 
     def packets(self) -> Iterator[av.Packet]:
         """The packets of the video and of all sound, as they lie in the file."""
@@ -189,7 +191,8 @@ def check_video(path: Path | str, progress: bool = True) -> Report:
                 continue
             for _, frame, dt in video.frames(packet):
                 if watch is None:
-                    watch = Watch(Grid(*frame.shape[:2], exact=True), resolution=0.0)
+                    height, width, _ = frame.shape
+                    watch = Watch(Grid(height, width, exact=True), resolution=0.0)
                     begun = video.time
                 watch.advance(dt)
                 watch.accept(watch.look(watch.grid.measure(frame)))
@@ -316,14 +319,14 @@ class _Copy:
         self._waiting: list[av.Packet] = []
         self._offset = max(0, video.container.start_time or 0) / Fraction(av.time_base)
 
-    def _open(self, height: int, width: int) -> None:
+    def _open(self, height: int, width: int) -> av.VideoStream:
         video, source = self._video, self._video.stream
-        self._stream = self._container.add_stream("libx264", rate=video.rate)
-        self._stream.width, self._stream.height = width, height
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.options = {"preset": "fast", "crf": "16"}
-        self._stream.time_base = video.time_base
-        context = self._stream.codec_context
+        stream = self._stream = self._container.add_stream("libx264", rate=video.rate)
+        stream.width, stream.height = width, height
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"preset": "fast", "crf": "16"}
+        stream.time_base = video.time_base
+        context = stream.codec_context
         context.time_base = video.time_base
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = LIMITED_RANGE
@@ -343,6 +346,7 @@ class _Copy:
         for packet in self._waiting:
             self._mux_sound(packet)
         self._waiting.clear()
+        return stream
 
     def _unfit(self, sound: av.AudioStream) -> UserError:
         name = sound.codec_context.name if sound.codec_context else "unknown"
@@ -352,14 +356,14 @@ class _Copy:
         )
 
     def add_sound(self, packet: av.Packet) -> None:
-        if packet.dts is None:
-            return
         if self._stream is None:
             self._waiting.append(packet)
         else:
             self._mux_sound(packet)
 
     def _mux_sound(self, packet: av.Packet) -> None:
+        if packet.dts is None:
+            return
         ticks = round(self._offset / packet.time_base)
         packet.pts = (packet.dts if packet.pts is None else packet.pts) - ticks
         packet.dts -= ticks
@@ -372,15 +376,15 @@ class _Copy:
         height, width = picture.shape[:2]
         if height % 2 or width % 2:
             picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        if self._stream is None:
-            self._open(*picture.shape[:2])
+        stream = self._open(*picture.shape[:2]) if self._stream is None else self._stream
         safe = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
         safe = safe.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
         safe.time_base = self._video.time_base
         safe.pts = round((Fraction(self._video.time) - self._offset) / safe.time_base)
-        self._container.mux(self._stream.encode(safe))
+        self._container.mux(stream.encode(safe))
 
     def finish(self) -> None:
+        assert self._stream is not None
         self._container.mux(self._stream.encode(None))
         self._container.close()
 

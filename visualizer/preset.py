@@ -182,7 +182,9 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         table: type[BaseModel] = Preset
         for part in place[:-1]:
-            table = table.model_fields[part].annotation  # type: ignore[assignment]
+            inner = table.model_fields[part].annotation
+            assert isinstance(inner, type) and issubclass(inner, BaseModel)
+            table = inner
         return f"unknown key {key!r}; allowed here are {', '.join(table.model_fields)}."
     if first["type"] == "missing":
         return f"the key {key!r} is missing; add it."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -57,6 +57,20 @@ def signature(path: Path) -> Signature | None:
     return status.st_mtime_ns, status.st_size
 
 
+class _Kept(Generic[Model]):
+    """Models read from files, each anew only when its file was saved."""
+
+    def __init__(self, load: Callable[[Path], Model]):
+        self._load = load
+        self._known: dict[Path, tuple[Signature | None, Model]] = {}
+
+    def load(self, path: Path) -> Model:
+        now, known = signature(path), self._known.get(path)
+        if known is None or known[0] != now:
+            known = self._known[path] = now, self._load(path)
+        return known[1]
+
+
 class Repertoire:
     """The presets of a folder, a single file before them if one is given. For one thread at a time.
 
@@ -80,7 +94,7 @@ class Repertoire:
         if not self.paths:
             raise UserError(f"there are no presets in {folder}; give one with --preset FILE.toml.")
         self._seen: dict[Path, Signature | None] = {path: signature(path) for path in self.paths}
-        self._models: dict[Path, tuple[Signature | None, object]] = {}
+        self._codebooks, self._banks = _Kept(Codebook.load), _Kept(Bank.load)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -89,17 +103,9 @@ class Repertoire:
         """Read a preset and what it names; models that are unchanged are kept. Raises UserError."""
         path = self.paths[place]
         preset = presets.load(path)
-        codebook = self._model(Codebook.load, presets.resolve(preset.codebook.file, path))
-        bank = self._model(Bank.load, presets.resolve(preset.bank.file, path))
+        codebook = self._codebooks.load(presets.resolve(preset.codebook.file, path))
+        bank = self._banks.load(presets.resolve(preset.bank.file, path))
         return Look(place, preset, codebook, bank, preset.targets(bank, codebook))
-
-    def _model(self, load: Callable[[Path], Model], path: Path) -> Model:
-        now = signature(path)
-        then, model = self._models.get(path, (None, None))
-        if model is None or now != then:
-            model = load(path)
-            self._models[path] = now, model
-        return model  # type: ignore[return-value]
 
     def edited(self) -> list[int]:
         """The presets whose files were saved since the last call."""

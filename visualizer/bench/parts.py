@@ -6,9 +6,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +43,10 @@ def operations(generator: Generator) -> float:
 
     def add(module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
         nonlocal count
-        weights = module.weight[0].numel()  # type: ignore[index, union-attr]
-        count += 2 * weights * output[0].numel()
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            count += 2 * module.weight[0].numel() * output[0].numel()
 
-    kinds = (torch.nn.Conv2d, torch.nn.Linear)
-    hooks = [m.register_forward_hook(add) for m in generator.modules() if isinstance(m, kinds)]
+    hooks = [module.register_forward_hook(add) for module in generator.modules()]
     with torch.inference_mode():
         generator(torch.zeros(1, CODE_DIM))
     for hook in hooks:
@@ -90,7 +90,7 @@ def measure_generator(generator: Generator, device: torch.device, seconds: float
     style_gan = StyleGan2().eval().to(device)
     code, latent = torch.from_numpy(_codes(1)).to(device), torch.randn(1, 512, device=device)
     ways = painters(generator, device)
-    calls = {name: partial(p, _ONE) for name, p in ways.items()}
+    calls: dict[str, Callable[[], object]] = {name: partial(p, _ONE) for name, p in ways.items()}
     with torch.inference_mode():
         calls["plain eager float32"] = lambda: plain(code)
         calls["StyleGAN2's size, eager float32"] = lambda: style_gan(latent)
@@ -168,20 +168,21 @@ def measure_limiter(seconds: float, device: torch.device) -> Iterator[Row]:
         base = torch.from_numpy(rng.integers(60, 120, (height, width, 3), np.uint8)).to(device)
         calm = [base, base + 1]
         strobe = [torch.zeros_like(base), torch.full_like(base, 255)]
-        calls = {}
-        for name, frames in (("watching", calm), ("holding back a strobe", strobe)):
-            limiter = FlashLimiter()
-            turn = [0]
-
-            def show(limiter=limiter, frames=frames, turn=turn) -> None:
-                turn[0] ^= 1
-                limiter(frames[turn[0]], 1 / 60)
-
-            for _ in range(60):
-                show()
-            calls[name] = show
+        calls = {"watching": _limiting(calm), "holding back a strobe": _limiting(strobe)}
         for name, s in side_by_side(calls, seconds, device).items():
             yield Row("flash limiter", f"{width}x{height}, {name}", 1000 * s, "ms a frame")
+
+
+def _limiting(frames: list[torch.Tensor]) -> Callable[[], object]:
+    """One frame after the other, over and over, through a limiter that has seen some."""
+    limiter, turns = FlashLimiter(), cycle(frames)
+
+    def show() -> None:
+        limiter(next(turns), 1 / 60)
+
+    for _ in range(60):
+        show()
+    return show
 
 
 def measure_window(seconds: float, size: tuple[int, int] = (1280, 720)) -> Iterator[Row]:

@@ -22,6 +22,8 @@ CHANNELS = (512, 512, 512, 512, 256, 128, 64)
 class ModulatedConv(nn.Module):
     """Convolution whose weights are scaled by a style for each picture, and normalised again."""
 
+    blur: torch.Tensor
+
     def __init__(self, inputs: int, outputs: int, kernel: int, up: bool = False, demodulate: bool = True):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))

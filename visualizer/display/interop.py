@@ -10,6 +10,7 @@ take the way through memory.
 from __future__ import annotations
 
 import ctypes
+from types import ModuleType
 
 import torch
 
@@ -20,7 +21,7 @@ class NoInterop(Exception):
     """CUDA and OpenGL can't share a buffer here; the message says why."""
 
 
-def _runtime():
+def _runtime() -> ModuleType:
     try:
         from cuda.bindings import runtime
     except ImportError as error:

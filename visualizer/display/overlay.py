@@ -61,7 +61,8 @@ class Overlays:
         """A plain rectangle; colour in 0..1."""
         if alpha > 0:
             self._white.bind()
-            self._draw(box, (*(alpha * part for part in colour), alpha))
+            red, green, blue = colour
+            self._draw(box, (alpha * red, alpha * green, alpha * blue, alpha))
 
     def _draw(self, box: Box, tint: tuple[float, float, float, float]) -> None:
         width, height = self._window

@@ -95,7 +95,7 @@ def title(name: str, description: str, unit: int, width: int) -> np.ndarray:
 
 def _keycap(text: str, unit: int) -> pygame.Surface:
     size = round(unit * 0.9)
-    arrow = {"→": 1, "←": -1}.get(text)  # the font has none
+    arrow = {"→": 1, "←": -1}.get(text, 0)  # the font has none
     letters = None if arrow else _write(text, size, TEXT)
     width = unit * 1.5 if letters is None else max(unit * 1.5, letters.get_width() + unit * 0.9)
     cap = pygame.Surface((round(width), round(unit * 1.4)), pygame.SRCALPHA)

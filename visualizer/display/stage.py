@@ -66,6 +66,7 @@ class Stage:
 
         loudness in dB, onset 0..1; dt: seconds since the last frame.
         """
+        assert self._effects is not None, "nothing is played"
         frame = self._fit(self._effects(picture, loudness, onset, dt))
         self._progress += dt / self._fade_s
         if self._progress >= 1:

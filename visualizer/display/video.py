@@ -21,7 +21,7 @@ AUDIO_RATE = 44100
 MAX_WIDTH, MAX_HEIGHT = 7680, 4320
 # Half the work of preset superfast; the three switches give back what ultrafast leaves out at a cheap price:
 # a third of the file's size, and blocks that don't show.
-X264 = {"preset": "ultrafast", "crf": "21", "x264-params": "cabac=1:no-deblock=0:8x8dct=1"}
+X264: dict[str, object] = {"preset": "ultrafast", "crf": "21", "x264-params": "cabac=1:no-deblock=0:8x8dct=1"}
 BT709 = 1
 LIMITED_RANGE = 1
 
@@ -66,7 +66,7 @@ class VideoWriter:
             raise self._unwritable(error) from None
         self._container.metadata["comment"] = comment
         self._add_streams()
-        self._queue: queue.Queue = queue.Queue(maxsize=8)
+        self._queue: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=8)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="encoder")
         self._thread.start()

@@ -6,9 +6,13 @@ import os
 import time
 import warnings
 from collections import deque
-from types import TracebackType
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING
 
 from visualizer.errors import UserError
+
+if TYPE_CHECKING:
+    import pygame
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 # Windows would otherwise stretch a small picture on a fine screen.
@@ -32,7 +36,7 @@ class NoDisplay(UserError):
     """There is nothing to open a window on, or no OpenGL to draw in it."""
 
 
-def _pygame():
+def _pygame() -> ModuleType:
     try:
         import pygame
         import pygame._sdl2.video
@@ -44,7 +48,7 @@ def _pygame():
     return pygame
 
 
-def _start_video():
+def _start_video() -> ModuleType:
     """pygame with a video driver that somebody can see, or that was asked for by name."""
     pygame = _pygame()
     # Without this, the Wayland library complains on the terminal, of what concerns nobody.
@@ -170,7 +174,8 @@ class Window:
         GL.glBindVertexArray(GL.glGenVertexArrays(1))
 
     def _measure(self) -> None:
-        self.size = tuple(self._pygame.display.get_window_size())
+        width, height = self._pygame.display.get_window_size()
+        self.size = width, height
 
     @property
     def aspect(self) -> float:
@@ -280,7 +285,7 @@ class Window:
         self._pygame.display.quit()
 
 
-def _icon(pygame):
+def _icon(pygame: ModuleType) -> pygame.Surface:
     """A flower of three rings."""
     icon = pygame.Surface((64, 64), pygame.SRCALPHA)
     rings = {30: (24, 22, 34), 22: (120, 60, 110), 14: (255, 150, 90), 6: (255, 236, 190)}
