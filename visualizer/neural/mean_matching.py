@@ -21,6 +21,10 @@ DECAY = 0.98
 class MeanMatching(nn.Module):
     """Follows the mean difference of made and real features, several kinds of them side by side."""
 
+    count: torch.Tensor
+    shifts: torch.Tensor
+    variances: torch.Tensor
+
     def __init__(self, channels: Sequence[int]):
         """channels: the number of features of each kind."""
         super().__init__()
@@ -35,9 +39,9 @@ class MeanMatching(nn.Module):
         made, real: [n, c] of each kind. The value is of the running means; the gradient flows through
         this batch.
         """
-        made, real = (torch.cat([part.float() for part in parts], 1) for parts in (made, real))
-        shift = made.mean(0) - real.mean(0)
-        self._follow(shift.detach(), real)
+        ours, theirs = (torch.cat([part.float() for part in parts], 1) for parts in (made, real))
+        shift = ours.mean(0) - theirs.mean(0)
+        self._follow(shift.detach(), theirs)
         # Twice the product has the gradient of the running shift's square, were this batch all of it.
         slope = 2 * self.shifts * shift
         squares = self.shifts.square() + slope - slope.detach()
