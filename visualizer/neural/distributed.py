@@ -113,6 +113,10 @@ def _device() -> torch.device:
 class JointBatchNorm(nn.BatchNorm2d):
     """Batch normalisation over the joint batch (PyTorch's SyncBatchNorm has no CPU version)."""
 
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
+    num_batches_tracked: torch.Tensor
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training or world_size() == 1:
             return super().forward(x)
@@ -122,8 +126,9 @@ class JointBatchNorm(nn.BatchNorm2d):
         count = x.numel() / x.shape[1] * world_size()
         with torch.no_grad():
             self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            weight = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean, weight)
+            self.running_var.lerp_(variance * count / (count - 1), weight)
         scale = torch.rsqrt(variance + self.eps) * self.weight
         shift = self.bias - mean * scale
         return x * scale.to(x.dtype)[:, None, None] + shift.to(x.dtype)[:, None, None]

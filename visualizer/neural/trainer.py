@@ -25,6 +25,7 @@ from visualizer.neural.efficientnet import HEAD_CHANNELS
 from visualizer.neural.encoder import Encoder
 from visualizer.neural.generator import Generator, strip_prefix
 from visualizer.neural.inference import fast_numbers
+from visualizer.neural.layout import channels_last
 from visualizer.neural.mean_matching import MeanMatching
 from visualizer.neural.pictures import Pictures, to_uint8
 
@@ -102,11 +103,11 @@ class Trainer:
         self.classifier = classifier.to(device)
         self.step_count = self.first_step = self.seen_before = 0
         self.norms_fixed = False
-        self.generator = Generator().to(device, memory_format=torch.channels_last)
+        self.generator = channels_last(Generator().to(device))
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.encoder, channel_std = self._look_at_photos()
         distributed.same_everywhere([self.encoder.mean, self.encoder.whiten, *channel_std])
-        self.discriminator = Discriminator(channel_std).to(device, memory_format=torch.channels_last)
+        self.discriminator = channels_last(Discriminator(channel_std).to(device))
         self.g_optimiser = torch.optim.Adam(self.generator.parameters(), LEARNING_RATE, (0.5, 0.99))
         self.d_optimiser = torch.optim.Adam(
             self.discriminator.parameters(), DISCRIMINATOR_LEARNING_RATE, (0.0, 0.99)

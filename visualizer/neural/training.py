@@ -39,7 +39,7 @@ class Interrupt:
 
         def raise_flag(number: int, _frame: object) -> None:
             self.raised = True
-            signal.signal(number, before[number])
+            signal.signal(number, before[signal.Signals(number)])
 
         before = {number: signal.signal(number, raise_flag) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
