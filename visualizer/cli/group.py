@@ -49,8 +49,10 @@ class Commands(click.Group):
             where = f" {error.ctx.info_name}" if getattr(error, "ctx", None) and error.ctx.parent else ""
             # click spreads a list of choices over lines.
             sentence = error.format_message().replace("\n\t", " ")
-            hint = "" if explains_itself(error) else f" See `visualizer{where} --help`."
-            code = self._fail(f"visualizer{where}: {sentence}{hint}")
+            if not explains_itself(error):
+                stop = "" if sentence.endswith((".", "?")) else "."
+                sentence += f"{stop} See `visualizer{where} --help`."
+            code = self._fail(f"visualizer{where}: {sentence}")
         except UserError as error:
             code = self._fail(f"visualizer: {error}")
         except (KeyboardInterrupt, click.Abort):
