@@ -1,5 +1,7 @@
 """The command line as a person meets it: help, and what happens with bad input."""
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -141,6 +143,46 @@ def test_bad_options(visualizer, tmp_path, song, options, words):
     result = visualizer("render", song, *defaults, *options, cwd=tmp_path)
     assert_one_sentence(result, *words)
     assert nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("play",), ("SONG", "visualizer play --help")),
+        (("frobnicate",), ("frobnicate", "visualizer --help")),
+        (("completion",), ("bash, zsh, fish", "visualizer completion --help")),
+        (("render", "x" * 300, "-o", "clip.mp4"), ("xxx", "too long")),
+        (("sheet", ".", "-o", "sheet.png"), ("is a folder",)),
+        (("bench", "--json", "missing/today.json"), ("missing/today.json", "choose another path")),
+        (("bench", "--compare", "none.json"), ("none.json", "check the path")),
+    ],
+)
+def test_bad_arguments(visualizer, tmp_path, arguments, words):
+    assert_one_sentence(visualizer(*arguments, cwd=tmp_path), *words)
+    assert nothing_left(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("render", "locked/song.wav", "-o", "clip.mp4"),
+        ("render", "locked.wav", "-o", "clip.mp4"),
+        ("render", "song.wav", "-o", "locked/clip.mp4"),
+        ("render", "song.wav", "-o", "clip.mp4", "--preset", "locked/preset.toml"),
+        ("check", "locked/clip.mp4"),
+        ("sheet", "locked/bank.safetensors", "-o", "sheet.png"),
+    ],
+)
+def test_what_may_not_be_read_or_written(visualizer, tmp_path, song, arguments):
+    shutil.copy(song, tmp_path / "song.wav")
+    shutil.copy(song, tmp_path / "locked.wav")
+    (tmp_path / "locked").mkdir()
+    for name in ("locked", "locked.wav"):
+        (tmp_path / name).chmod(0)
+    result = visualizer(*arguments, cwd=tmp_path)
+    assert_one_sentence(result, "locked")
+    assert nothing_left(tmp_path, "locked", "locked.wav", "song.wav")
 
 
 def test_a_codebook_that_is_none(visualizer, tmp_path, song):

@@ -37,9 +37,10 @@ def tone(seconds):
     return (0.2 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
 
 
-def write(path, frames, sound=True, codec="libx264", times=None, pixels="yuv420p"):
+def write(path, frames, sound=True, codec="libx264", times=None, pixels="yuv420p", title=""):
     """A video; times are multiples of 1/90 s."""
     with av.open(str(path), "w") as container:
+        container.metadata["title"] = title
         video = container.add_stream(codec, rate=FPS)
         video.height, video.width = frames.shape[1:3]
         video.pix_fmt = pixels
@@ -158,6 +159,12 @@ def test_uneven_times_odd_size_and_no_sound(tmp_path):
     after, shown = read(tmp_path / "out.mp4")
     assert after.shape[1:3] == (48, 66)
     assert np.allclose(np.diff(shown), np.diff(read(original)[1]), atol=2e-3)
+
+
+def test_a_title_that_is_not_utf_8(tmp_path):
+    clip = write(tmp_path / "clip.mp4", calm(1), title="M-dchen")
+    clip.write_bytes(clip.read_bytes().replace(b"M-dchen", b"M\xe4dchen"))
+    assert fix_video(clip, tmp_path / "copy.mp4", progress=False).safe
 
 
 def test_a_file_cut_short_is_checked_as_far_as_it_goes(tmp_path):

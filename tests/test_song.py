@@ -77,6 +77,17 @@ def test_not_numbers_are_silenced_and_told(tmp_path, melody):
     assert song.damage == ["10 samples that are not numbers (NaN) were silenced"]
 
 
+def test_a_tag_that_is_not_utf_8(tmp_path, song, melody):
+    title = b"M\xe4dchen\0"
+    tags = b"INFOINAM" + len(title).to_bytes(4, "little") + title
+    whole = song.read_bytes()
+    old = tmp_path / "old.wav"
+    old.write_bytes(whole[:12] + b"LIST" + len(tags).to_bytes(4, "little") + tags + whole[12:])
+    samples, read_song = read(old)
+    np.testing.assert_allclose(samples, melody, atol=1e-6)
+    assert not read_song.damage
+
+
 def test_a_truncated_file_gives_what_it_holds(tmp_path, song, melody):
     cut = tmp_path / "cut.wav"
     cut.write_bytes(song.read_bytes()[: song.stat().st_size // 2])

@@ -259,6 +259,17 @@ def test_a_missing_package_is_one_sentence(package):
     assert "pip install" in lines[0] and "apt install" in lines[0]
 
 
+def test_the_benchmark_does_without_opengl():
+    run = (
+        "import sys; sys.modules['OpenGL'] = None\n"
+        "from visualizer.bench import parts; from visualizer.errors import UserError\n"
+        "try: list(parts.measure_window(0.1))\n"
+        "except UserError as error: sys.exit(str(error))"
+    )
+    code, lines = sentence(without_display(), run)
+    assert code == 1 and len(lines) == 1 and "no display" in lines[0], lines
+
+
 def test_a_monitor_that_is_not_there(monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
     with pytest.raises(UserError, match="no monitor 7; there are 0 "):

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from av.video.reformatter import Colorspace
 
+from visualizer.audio.media import open_media
 from visualizer.display import flash_rule as rule
 from visualizer.display.flash import FILE_MARGIN, FlashLimiter
 from visualizer.display.flash_rule import Grid
@@ -109,7 +110,7 @@ class _Video:
         if not self.path.exists():
             raise UserError(f"{path}: no such file; check the name.")
         try:
-            self.container = av.open(str(path), metadata_errors="replace")
+            self.container = open_media(path)
         except PermissionError:
             raise UserError(f"{path} can't be read; check its permissions.") from None
         except (av.FFmpegError, OSError) as error:

@@ -22,8 +22,7 @@ def load(path: Path | str, kind: str) -> tuple[dict[str, torch.Tensor], dict[str
     Raises UserError if the file is missing, is no safetensors file or holds another kind.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such {kind} file; check the path.")
+    _check_file(path, f"{kind} file")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
@@ -37,6 +36,13 @@ def load(path: Path | str, kind: str) -> tuple[dict[str, torch.Tensor], dict[str
     if found != kind:
         raise UserError(f"{path} holds a {found}, but a {kind} is needed here; choose another file.")
     return {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}, metadata
+
+
+def _check_file(path: Path, what: str) -> None:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give a {what}.")
+    if not path.is_file():
+        raise UserError(f"{path}: no such {what}; check the path.")
 
 
 def check_writable(path: Path | str) -> None:
@@ -56,8 +62,7 @@ def check_writable(path: Path | str) -> None:
 def kind(path: Path | str) -> str:
     """What a file holds, e.g. "bank". Raises UserError if it can't be read."""
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; check the path.")
+    _check_file(path, "file")
     try:
         with safe_open(path, framework="pt") as file:
             return (file.metadata() or {}).get("kind", "unknown")

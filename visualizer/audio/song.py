@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from visualizer.audio.media import open_media
 from visualizer.errors import UserError
 
 SAMPLE_RATE = 44100
@@ -61,7 +62,7 @@ class Song:
         if self.path.is_dir():
             raise UserError(f"{self.path} is a folder; give a sound or video file.")
         try:
-            container = av.open(str(self.path))
+            container = open_media(self.path)
         except FileNotFoundError:
             raise UserError(f"{self.path}: no such file; check the path.") from None
         except PermissionError:

@@ -187,11 +187,13 @@ def _limiting(frames: list[torch.Tensor]) -> Callable[[], object]:
 
 def measure_window(seconds: float, size: tuple[int, int] = (1280, 720)) -> Iterator[Row]:
     """Upload and draw in a window. Raises UserError where there is none."""
-    from visualizer.display.graphics import GL
-    from visualizer.display.upscale import Upscaler
     from visualizer.display.window import Window
 
     with Window("visualizer bench", size, vsync=False) as window:
+        # Only a window knows that there is an OpenGL to import.
+        from visualizer.display.graphics import GL
+        from visualizer.display.upscale import Upscaler
+
         upscaler = Upscaler()
         frame = torch.randint(0, 255, (248, 441, 3), dtype=torch.uint8)
 

@@ -16,6 +16,11 @@ log = logging.getLogger("visualizer")
 log.addHandler(logging.NullHandler())  # without --log it says nothing
 
 
+def explains_itself(error: click.ClickException) -> bool:
+    """Whether a message says what is allowed, and not only that something is missing or unknown."""
+    return isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
+
+
 class Commands(click.Group):
     """Commands in sections; what a person did wrong ends in one sentence and exit code 2."""
 
@@ -53,15 +58,25 @@ class Commands(click.Group):
         except click.ClickException as error:
             context = error.ctx if isinstance(error, click.UsageError) else None
             where = f" {context.info_name}" if context is not None and context.parent else ""
-            code = self._fail(f"visualizer{where}: {error.format_message()}")
+            # click spreads a list of choices over lines.
+            sentence = error.format_message().replace("\n\t", " ")
+            if not explains_itself(error):
+                stop = "" if sentence.endswith((".", "?")) else "."
+                sentence += f"{stop} See `visualizer{where} --help`."
+            code = self._fail(f"visualizer{where}: {sentence}")
         except UserError as error:
             code = self._fail(f"visualizer: {error}")
         except (KeyboardInterrupt, click.Abort):
             self._fail("visualizer: stopped.")
             code = INTERRUPTED
-        except Exception:
-            log.exception("a fault of the program's own")
-            raise
+        except Exception as error:
+            log.exception("a fault of the program's own, or a file that nobody thought of")
+            if not isinstance(error, OSError) or not error.filename:
+                raise
+            code = self._fail(
+                f"visualizer: {error.filename} can't be used ({error.strerror}); "
+                f"check the path and its permissions."
+            )
         sys.exit(code or 0)
 
     @staticmethod

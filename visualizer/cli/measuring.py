@@ -13,7 +13,7 @@ from visualizer.cli import options
 @click.option("--json", "json_file", type=options.FILE, metavar="FILE", help="Write the numbers here too.")
 @click.option(
     "--compare",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=options.FILE,
     metavar="OLD.json",
     help="Tell what moved since an older run.",
 )
@@ -32,11 +32,14 @@ def bench(json_file: Path | None, compare: Path | None, seconds: float, device: 
       visualizer bench --json today.json
       visualizer bench --compare today.json
     """
+    from visualizer import weights
     from visualizer.bench.report import Report
     from visualizer.bench.run import run
     from visualizer.neural.inference import choose_device
 
     old = Report.load(compare) if compare else None
+    if json_file:
+        weights.check_writable(json_file)
     report = run(choose_device(device), seconds)
     if json_file:
         report.save(json_file)

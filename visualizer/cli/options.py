@@ -11,7 +11,8 @@ import click
 
 Command = Callable[..., Any]
 
-FILE = click.Path(path_type=Path)
+# Not click, but whoever opens the file says that it can't be read, and what to do then.
+FILE = click.Path(path_type=Path, readable=False)
 
 
 class Size(click.ParamType):

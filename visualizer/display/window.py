@@ -42,7 +42,7 @@ def _pygame() -> ModuleType:
         import pygame._sdl2.video
     except ImportError as error:
         raise NoDisplay(
-            f"pygame can't be loaded ({error}); install it with pip install pygame, "
+            f"pygame can't be loaded ({error}); install it with pip install pygame-ce, "
             f"or on Debian with apt install python3-pygame."
         ) from None
     return pygame

@@ -33,7 +33,8 @@ RECONSTRUCTION_WEIGHT = 4.0
 # What the whole picture is taken for, so that it isn't only locally right.
 POOLED_WEIGHT = 2.0
 CLASS_WEIGHT = 0.5
-MEAN_WEIGHT = 4.0
+MEAN_WEIGHT = 6.0
+MIDDLE_MEAN_WEIGHT = 12.0
 ADVERSARIAL_WEIGHT = 0.3
 # The generator first learns to reconstruct alone, or the discriminators win at once.
 WARM_UP_STEPS = 400
@@ -191,7 +192,7 @@ class Trainer:
                     self.discriminator.requires_grad_(False)
                     g_loss = -self.discriminator(features).float().mean()
                     middle_loss = self.middle_means([m[n_shown:] for m in means], real_means)
-                    loss = loss + strength * (ADVERSARIAL_WEIGHT * g_loss + MEAN_WEIGHT * middle_loss)
+                    loss = loss + strength * (ADVERSARIAL_WEIGHT * g_loss + MIDDLE_MEAN_WEIGHT * middle_loss)
         if loss.requires_grad:
             self._update(self.generator, self.g_optimiser, loss)
             self._update_average()
