@@ -6,11 +6,13 @@ from pathlib import Path
 
 import av
 
-# PyAV refused a whole file for a tag that is not UTF-8, as old WAV and AVI files have them, until
-# version 19 put up with them and dropped the argument.
-_LENIENT = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
+# PyAV refuses a whole file for a tag that is not UTF-8, as old WAV and AVI files have them; since
+# version 19 it puts up with them, and has dropped the argument.
+STRICT = int(av.__version__.split(".")[0]) < 19
 
 
 def open_media(path: Path | str) -> av.container.InputContainer:
     """A container to read from. Raises what `av.open` raises."""
-    return av.open(str(path), **_LENIENT)
+    if STRICT:
+        return av.open(str(path), "r", metadata_errors="replace")
+    return av.open(str(path), "r")
