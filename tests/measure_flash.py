@@ -22,7 +22,7 @@ from visualizer import assets, offline
 from visualizer.audio.demo_tune import demo_tune
 from visualizer.audio.listener import Listener
 from visualizer.audio.song import Recording, Song, mono
-from visualizer.display.flash import FILE_MARGIN, FlashLimiter
+from visualizer.display.flash.limiter import FILE_MARGIN, FlashLimiter
 from visualizer.display.stage import Stage
 from visualizer.display.video import AUDIO_RATE, VideoWriter
 from visualizer.flash_check import check_video

@@ -16,10 +16,10 @@ import torch
 from av.video.reformatter import Colorspace
 
 from visualizer.audio.media import open_media
-from visualizer.display import flash_rule as rule
-from visualizer.display.flash import FILE_MARGIN, FlashLimiter
-from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_watch import Watch
+from visualizer.display.flash import rule
+from visualizer.display.flash.limiter import FILE_MARGIN, FlashLimiter
+from visualizer.display.flash.rule import Grid
+from visualizer.display.flash.watch import Watch
 from visualizer.errors import UserError
 from visualizer.progress import bar
 

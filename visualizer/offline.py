@@ -20,7 +20,7 @@ from visualizer.ahead import ahead
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.listener import Event, Listener
 from visualizer.audio.song import Recording, Song, mono
-from visualizer.display.flash import FILE_MARGIN, FlashLimiter
+from visualizer.display.flash.limiter import FILE_MARGIN, FlashLimiter
 from visualizer.display.stage import Stage
 from visualizer.display.video import VideoWriter
 from visualizer.errors import UserError

@@ -23,7 +23,7 @@ from visualizer.audio.song import SAMPLE_RATE, Recording
 from visualizer.bench.clock import side_by_side
 from visualizer.bench.report import Row
 from visualizer.bench.stylegan2 import StyleGan2
-from visualizer.display.flash import FlashLimiter
+from visualizer.display.flash.limiter import FlashLimiter
 from visualizer.neural.generator import CODE_DIM, Generator
 from visualizer.neural.inference import Painter, TorchPainter, make_painter
 

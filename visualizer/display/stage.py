@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from visualizer.display.effects import Effects
 from visualizer.display.fade import Fade
-from visualizer.display.flash import FlashLimiter
+from visualizer.display.flash.limiter import FlashLimiter
 from visualizer.display.framing import frame_shape
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     import torch
 
     from visualizer import assets
-    from visualizer.display.flash import FlashLimiter
+    from visualizer.display.flash.limiter import FlashLimiter
     from visualizer.display.stage import Stage
     from visualizer.latent.physics import Physics
     from visualizer.latent.ring import Ring

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from visualizer.display import flash_rule as rule
-from visualizer.display.flash_counts import CLOCK_SLACK, Counts, total
-from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_transitions import (
+from visualizer.display.flash import rule
+from visualizer.display.flash.counts import CLOCK_SLACK, Counts, total
+from visualizer.display.flash.rule import Grid
+from visualizer.display.flash.transitions import (
     DOWN,
     UP,
     Light,

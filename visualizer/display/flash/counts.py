@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import torch
 
-from visualizer.display import flash_rule as rule
+from visualizer.display.flash import rule
 
 # Sums of many durations are not exact: a transition exactly one window ago is no longer in it.
 CLOCK_SLACK = 1e-5

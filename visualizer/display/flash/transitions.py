@@ -11,8 +11,8 @@ from functools import cached_property
 
 import torch
 
-from visualizer.display import flash_rule as rule
-from visualizer.display.flash_rule import Grid
+from visualizer.display.flash import rule
+from visualizer.display.flash.rule import Grid
 
 UP, DOWN = 0, 1
 # Added to a step, so that it can't be taken.

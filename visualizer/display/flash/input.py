@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from visualizer.display.flash_counts import total
-from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_transitions import Light, LuminanceTracker, RedTracker
-from visualizer.display.flash_watch import Watch
+from visualizer.display.flash.counts import total
+from visualizer.display.flash.rule import Grid
+from visualizer.display.flash.transitions import Light, LuminanceTracker, RedTracker
+from visualizer.display.flash.watch import Watch
 
 # While the input goes on flashing, what is shown follows it at one of two paces. A flicker of so many
 # transitions a second (from the first number on more and more of it, from the second all of it) fades

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_transitions import DOWN, UP, relative_luminance
-from visualizer.display.flash_watch import Look, Watch
+from visualizer.display.flash.rule import Grid
+from visualizer.display.flash.transitions import DOWN, UP, relative_luminance
+from visualizer.display.flash.watch import Look, Watch
 
 # Of the cells around a limited tile, this part may still make a transition.
 TILE_AREA = 0.12

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from visualizer.display.flash_input import BUSY_TILE, Input
-from visualizer.display.flash_room import room, spread
-from visualizer.display.flash_rule import Grid
-from visualizer.display.flash_watch import Look, Watch
+from visualizer.display.flash.input import BUSY_TILE, Input
+from visualizer.display.flash.room import room, spread
+from visualizer.display.flash.rule import Grid
+from visualizer.display.flash.watch import Look, Watch
 
 # What is to be compressed comes out changed: the rule is tightened by this part, so that it still
 # holds then.
