@@ -106,16 +106,6 @@ class Counts(Generic[Array]):
             return over
         return exhausted if over is None else over | exhausted
 
-    def over_now(self) -> Array | None:
-        """Who is over the limit of a second, or tired and still at it; None if nobody can be."""
-        over = None
-        if self.bound > self.limit:
-            over = _at_least(self.count, self.limit + 1)
-        if self.busy_time is not None and self._busy_bound >= TIRED:
-            tired = _at_least(self.count, rule.SUSTAINED_TRANSITIONS) * (self.busy_time >= TIRED)
-            over = tired if over is None else over | tired
-        return over
-
     def add(self, now: float, dt: float, moves: Array | None, most: int = 0) -> None:
         """The moves that were made at time `now`, at most `most` by anybody; None for none.
 
