@@ -8,6 +8,7 @@ discriminators (projected GAN, arXiv:2111.01007) and by what it has too much of 
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ RECONSTRUCTION_WEIGHT = 4.0
 # What the whole picture is taken for, so that it isn't only locally right.
 POOLED_WEIGHT = 2.0
 CLASS_WEIGHT = 0.5
+# Of what made pictures have too much or too little of on average, in-betweens most of all.
 MEAN_WEIGHT = 6.0
 MIDDLE_MEAN_WEIGHT = 12.0
 ADVERSARIAL_WEIGHT = 0.3
@@ -85,9 +87,23 @@ def pixel_distance(made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     return 2 * F.l1_loss(F.avg_pool2d(made, 4), F.avg_pool2d(real, 4))
 
 
-def mean_features(maps: list[torch.Tensor], pooled: torch.Tensor) -> list[torch.Tensor]:
-    """Each picture's features [n, c] at every depth, and those that its class is told from."""
-    return [*(m.float().mean((2, 3)) for m in maps), pooled]
+@dataclass(frozen=True)
+class Sight:
+    """What the classifier sees in n pictures.
+
+    maps: its features at four depths, [n, c, h, w] each. pooled: [n, 1280], that classes are told from.
+    """
+
+    maps: list[torch.Tensor]
+    pooled: torch.Tensor
+
+    def __getitem__(self, which: slice) -> Sight:
+        return Sight([m[which] for m in self.maps], self.pooled[which])
+
+    @property
+    def means(self) -> list[torch.Tensor]:
+        """Of each picture, at every depth, and pooled: [n, c] each."""
+        return [*(m.float().mean((2, 3)) for m in self.maps), self.pooled]
 
 
 class Trainer:
@@ -162,6 +178,8 @@ class Trainer:
         alone = CATCH_UP_STEPS if self.first_step else WARM_UP_STEPS
         strength = min(1.0, max(0.0, (steps - alone) / FADE_IN_STEPS))
         adversarial = bool(self.first_step or strength)
+        # Every second photo, so that the shares of several processes make up one process's half.
+        shown = slice(None, None, 2 if adversarial else 1)
         photos = self.pictures.batch(n, self.rng, distributed.share(n))
         photo_views = views.draw(n, self.rng)[distributed.share(n)]
 
@@ -169,30 +187,24 @@ class Trainer:
             with torch.no_grad():
                 codes = self.encoder(photos)
                 middles = self._in_betweens(codes)
-                real = self.classifier.features(views.look(photos, photo_views))
-                real_pooled = self.classifier.net.pooled(real[-1])
+                real = self._see(photos, photo_views)
             middle_views = views.draw(n - n // 2, self.rng)[distributed.share(n - n // 2)]
-            # Every second photo, so that the shares of several processes make up one process's half.
-            shown = slice(None, None, 2 if adversarial else 1)
-            n_shown = len(codes[shown])
+            photos, codes, made_views = photos[shown], codes[shown], photo_views[shown]
+            rebuilt = slice(len(codes))
+            if adversarial:
+                codes, made_views = torch.cat([codes, middles]), torch.cat([made_views, middle_views])
             with torch.set_grad_enabled(not self.first_step or steps >= alone):
-                made = self.generator(torch.cat([codes[shown], middles]) if adversarial else codes)
-                made_views = torch.cat([photo_views[shown], middle_views]) if adversarial else photo_views
-                features = self.classifier.features(views.look(made, made_views))
-                pooled = self.classifier.net.pooled(features[-1])
-                feature_loss = feature_distance([f[:n_shown] for f in features], [f[shown] for f in real])
-                pooled_loss, class_loss = self._class_distance(pooled[:n_shown], real_pooled[shown])
-                pixel_loss = pixel_distance(made[:n_shown].float(), photos[shown])
-                means, real_means = mean_features(features, pooled), mean_features(real, real_pooled)
-                mean_loss = self.rebuilt_means([m[:n_shown] for m in means], [r[shown] for r in real_means])
-                loss = RECONSTRUCTION_WEIGHT * (feature_loss + pixel_loss) + MEAN_WEIGHT * mean_loss
-                loss = loss + POOLED_WEIGHT * pooled_loss + CLASS_WEIGHT * class_loss
+                made = self.generator(codes)
+                seen = self._see(made, made_views)
+                loss, feature, pixel, classes, mean = self._rebuilding(
+                    made[rebuilt], photos, seen[rebuilt], real[shown]
+                )
                 g_loss = d_loss = torch.zeros(())
                 if adversarial:
                     self.discriminator.requires_grad_(False)
-                    g_loss = -self.discriminator(features).float().mean()
-                    middle_loss = self.middle_means([m[n_shown:] for m in means], real_means)
-                    loss = loss + strength * (ADVERSARIAL_WEIGHT * g_loss + MIDDLE_MEAN_WEIGHT * middle_loss)
+                    g_loss = -self.discriminator(seen.maps).float().mean()
+                    middle_mean = self.middle_means(seen[rebuilt.stop :].means, real.means)
+                    loss = loss + strength * (ADVERSARIAL_WEIGHT * g_loss + MIDDLE_MEAN_WEIGHT * middle_mean)
         if loss.requires_grad:
             self._update(self.generator, self.g_optimiser, loss)
             self._update_average()
@@ -200,14 +212,30 @@ class Trainer:
         if adversarial:
             self.discriminator.requires_grad_(True)
             with self._autocast():
-                logits_real = self.discriminator(real).float()
-                logits_made = self.discriminator([f.detach() for f in features]).float()
+                logits_real = self.discriminator(real.maps).float()
+                logits_made = self.discriminator([f.detach() for f in seen.maps]).float()
                 d_loss = hinge_real(logits_real) + hinge_made(logits_made)
             self._update(self.discriminator, self.d_optimiser, d_loss)
 
         self.step_count += 1
-        parts = (feature_loss, pixel_loss, class_loss, mean_loss, g_loss, d_loss)
+        parts = (feature, pixel, classes, mean, g_loss, d_loss)
         return Losses(*distributed.average([part.item() for part in parts]))
+
+    def _see(self, pictures: torch.Tensor, which: torch.Tensor) -> Sight:
+        """What the classifier sees in pictures [n, 3, 256, 256] through views [n, 3]."""
+        maps = self.classifier.features(views.look(pictures, which))
+        return Sight(maps, self.classifier.net.pooled(maps[-1]))
+
+    def _rebuilding(
+        self, made: torch.Tensor, photos: torch.Tensor, seen: Sight, real: Sight
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The loss of reconstructions; and features, pixels, classes, means, each before its weight."""
+        feature = feature_distance(seen.maps, real.maps)
+        pixel = pixel_distance(made.float(), photos)
+        pooled, classes = self._class_distance(seen.pooled, real.pooled)
+        mean = self.rebuilt_means(seen.means, real.means)
+        loss = RECONSTRUCTION_WEIGHT * (feature + pixel) + POOLED_WEIGHT * pooled
+        return loss + CLASS_WEIGHT * classes + MEAN_WEIGHT * mean, feature, pixel, classes, mean
 
     def _class_distance(self, made: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Of pooled features [n, 1280]: cosine distance, and Kullback-Leibler divergence of the classes."""
