@@ -27,7 +27,7 @@ from visualizer.display.stage import Stage
 from visualizer.display.video import AUDIO_RATE, VideoWriter
 from visualizer.flash_check import check_video
 from visualizer.neural.generator import Generator
-from visualizer.neural.inference import Painter
+from visualizer.neural.inference import Painter, make_painter
 
 FPS = 30
 SIZE = 640, 360
@@ -102,7 +102,7 @@ def filed(frames: np.ndarray, folder: Path) -> tuple[float, bool]:
 
 def all_presets(song, start: float, seconds: float) -> None:
     """Every shipped preset."""
-    painter = Painter(Generator.load(assets.model("generator.safetensors")), torch.device("cpu"))
+    painter = make_painter(Generator.load(assets.model("generator.safetensors")), torch.device("cpu"))
     times = np.arange(round(seconds * FPS)) / FPS
     with tempfile.TemporaryDirectory() as folder:
         for name in assets.preset_names():
