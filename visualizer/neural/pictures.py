@@ -55,9 +55,9 @@ def try_read(path: Path, size: int = STORED_SIZE) -> np.ndarray | None:
         return None
 
 
-def to_tensor(pictures: np.ndarray) -> torch.Tensor:
+def to_tensor(pictures: np.ndarray | torch.Tensor) -> torch.Tensor:
     """[n, h, w, 3] uint8 to [n, 3, h, w] float in 0..1, channels last in memory."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+    return torch.as_tensor(pictures).permute(0, 3, 1, 2).float() / 255
 
 
 def to_uint8(pictures: torch.Tensor) -> np.ndarray:
@@ -82,8 +82,7 @@ def vary(photos: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     place[:, 1, 1] = side
     place[:, :, 2] = 2 * corner + side[:, None] - 1
     grid = F.affine_grid(place, [len(photos), 3, PICTURE_SIZE, PICTURE_SIZE], align_corners=False)
-    pictures = photos.permute(0, 3, 1, 2).float() / 255
-    pictures = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    pictures = F.grid_sample(to_tensor(photos), grid, padding_mode="border", align_corners=False)
     own = tint < 0.5
     gain = torch.where(own, 1.0, 0.75 + 0.5 * gain)[:, None, None, None]
     saturation = torch.where(own, 1.0, 0.6 + 0.9 * saturation)[:, None, None, None]

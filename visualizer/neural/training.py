@@ -100,13 +100,11 @@ def train(
     with interrupt.listen(), bar(steps, "training", "step", progress and leading) as progress_bar:
         progress_bar.update(first)
         while steps is None or trainer.step_count < steps:
-            passed = (time.monotonic() - begun) / 60 / minutes if minutes else 0.0
-            taken = (
-                (trainer.step_count - trainer.first_step) / max(1, steps - trainer.first_step)
-                if steps
-                else 0.0
-            )
-            trainer.settle(max(passed, taken))
+            done = (time.monotonic() - begun) / 60 / minutes if minutes else 0.0
+            if steps:
+                taken = trainer.step_count - trainer.first_step
+                done = max(done, taken / (steps - trainer.first_step))
+            trainer.settle(done)
             losses = trainer.step()
             smooth = [s + SMOOTHING * (v - s) for s, v in zip(smooth or losses, losses)]
             now = time.monotonic()
