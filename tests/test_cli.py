@@ -1,6 +1,7 @@
 """The command line as a person meets it: help, and what happens with bad input."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -143,6 +144,21 @@ def test_bad_options(visualizer, tmp_path, song, options, words):
     result = visualizer("render", song, *defaults, *options, cwd=tmp_path)
     assert_one_sentence(result, *words)
     assert nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands_and_presets(shell):
+    for words, expected in (("visualizer ren", "render"), ("visualizer render --preset ma", "machines")):
+        typed = words.split()
+        environment = {
+            **ENVIRONMENT,
+            "_VISUALIZER_COMPLETE": f"{shell}_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": typed[-1] if shell == "fish" else str(len(typed) - 1),
+        }
+        command = [sys.executable, "-c", "from visualizer.cli import main; main(prog_name='visualizer')"]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert expected in re.split(r"[\s,]", result.stdout), result
 
 
 @pytest.mark.parametrize(

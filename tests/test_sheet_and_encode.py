@@ -58,10 +58,13 @@ def test_sheets(visualizer, tmp_path, model):
 
 
 def test_wrong_files(visualizer, tmp_path):
+    generator = assets.model("generator.safetensors")
     for arguments, words in (
         (("sheet", assets.model("codebook.safetensors"), "-o", "s.png"), ("codebook", "bank or a generator")),
         (("sheet", "none.safetensors", "-o", "s.png"), ("none.safetensors", "no such file")),
         (("sheet", assets.model("bank.safetensors"), "-o", "s.xyz"), ("s.xyz", ".png")),
+        (("sheet", assets.model("bank.safetensors"), "-o", "missing/s.png"), ("missing/s.png", "choose")),
+        (("sheet", generator, "-o", "s.png", "--generator", generator), ("leave out --generator",)),
         (("encode", "none.jpg", "-o", "b.safetensors"), ("none.jpg", "no readable pictures")),
     ):
         result = visualizer(*arguments, cwd=tmp_path)

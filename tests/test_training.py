@@ -12,11 +12,12 @@ import pytest
 import torch
 from conftest import ENVIRONMENT
 from PIL import Image
+from sklearn.decomposition import PCA
 
 from visualizer import assets, weights
 from visualizer.errors import UserError
 from visualizer.neural.classifier import Classifier
-from visualizer.neural.mean_matching import MeanMatching
+from visualizer.neural.moment_matching import MomentMatching, Spread
 from visualizer.neural.pictures import Pictures, split, vary
 from visualizer.neural.trainer import CATCH_UP_STEPS, WARM_UP_STEPS, Trainer
 
@@ -86,12 +87,12 @@ def test_a_checkpoint_restores_everything(classifier, pictures, tmp_path):
         torch.testing.assert_close(a, b, rtol=0.05, atol=2e-3)
 
 
-def test_mean_matching_finds_what_all_have_too_much_of():
+def test_moment_matching_finds_what_all_have_too_much_of():
     rng = torch.Generator().manual_seed(0)
     fault = torch.tensor([1.0, -0.5, 0.0])
     offset = torch.zeros(3, requires_grad=True)
     optimiser = torch.optim.SGD([offset], 0.1)
-    matching = MeanMatching([3])
+    matching = MomentMatching([3])
     losses = []
     for _ in range(300):
         photos = torch.randn(8, 3, generator=rng)
@@ -106,13 +107,27 @@ def test_mean_matching_finds_what_all_have_too_much_of():
     assert losses[-1] < 0.02 < losses[0]
 
 
-def test_the_value_of_mean_matching_is_the_distance_in_standard_deviations():
+def test_the_value_of_moment_matching_is_the_distance_in_standard_deviations():
     rng = torch.Generator().manual_seed(0)
-    matching = MeanMatching([4])
+    matching = MomentMatching([4])
     for _ in range(200):
         photos = 2 * torch.randn(64, 4, generator=rng)
         value = matching([photos + torch.tensor([0.0, 3.0, 0.0, 0.0])], [photos]).item()
     assert value == pytest.approx(9 / 16, rel=0.05)  # of a total variance of 4 × 2²
+
+
+def test_the_spread_is_one_for_photos_and_tells_who_is_too_alike():
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(40, 40)) * np.geomspace(1, 0.01, 40)
+    photos, others = (torch.from_numpy(5 + rng.normal(size=(4000, 40)) @ mixing.T).float() for _ in range(2))
+    spread = Spread(photos)
+    torch.testing.assert_close(spread(others).mean(0), torch.ones(40), rtol=0, atol=0.15)
+    # By half as far from their centre as photos, along the first principal axis that scikit-learn finds.
+    first = torch.from_numpy(PCA(1).fit(photos.numpy()).components_[0]).float()
+    centred = others - 5
+    alike = others - 0.5 * (centred @ first)[:, None] * first
+    torch.testing.assert_close(spread(alike).mean(0)[0].item(), 0.25, rtol=0, atol=0.05)
+    torch.testing.assert_close(spread(alike).mean(0)[1:], torch.ones(39), rtol=0, atol=0.2)
 
 
 def test_training_goes_on_from_a_trained_generator(classifier, pictures, tmp_path):
@@ -211,7 +226,7 @@ def test_what_can_go_wrong(visualizer, folder, tmp_path):
     for arguments, words in (
         (("train", "none", "-o", "g.safetensors"), ("none", "no such folder")),
         (("train", folder, "-o", "g.safetensors", "--resume"), ("no checkpoint",)),
-        (("train", folder, "-o", "g.safetensors", "--batch-size", "5"), ("--batch-size 5", "multiple of 2")),
+        (("train", folder, "-o", "g.safetensors", "--batch-size", "5"), ("--batch-size 5", "multiple of 4")),
         (("train", folder, "-o", "g.safetensors", "--from", "shipped", "--resume"), ("--from", "one of")),
         (("train", folder, "-o", "g.safetensors", "--from", "none"), ("none", "no such generator file")),
         (

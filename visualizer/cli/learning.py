@@ -11,6 +11,8 @@ from visualizer.cli import options
 from visualizer.cli.group import INTERRUPTED
 from visualizer.errors import UserError
 
+SHEET_FORMATS = (".png", ".jpg", ".jpeg", ".webp")
+
 
 @click.command(short_help="Learn the sounds of your own music.")
 @click.argument("songs", nargs=-1, required=True, type=options.FILE, metavar="SONG...")
@@ -40,7 +42,9 @@ def fit(songs: tuple[Path, ...], output: Path, seed: int) -> None:
 @click.argument("folders", nargs=-1, required=True, type=options.FILE, metavar="FOLDER...")
 @options.output("FILE.safetensors", "The generator to write.")
 @click.option(
-    "--steps", type=click.IntRange(1), help="Stop after so many steps in all.  [default: until Ctrl-C]"
+    "--steps",
+    type=click.IntRange(1),
+    help="Stop after so many steps, not counting those of --from.  [default: until Ctrl-C]",
 )
 @click.option(
     "--minutes",
@@ -238,14 +242,13 @@ def sheet(file: Path, output: Path, generator: Path | None, device: str) -> None
       visualizer sheet bank.safetensors -o bank.png
       visualizer sheet generator.safetensors -o generator.jpg
     """
+    from visualizer import weights
     from visualizer.neural import sheet as sheets
     from visualizer.neural.inference import choose_device
 
+    if output.suffix.lower() not in SHEET_FORMATS:
+        raise UserError(f"{output}: a sheet is a picture; choose a path ending in .png or .jpg.")
+    weights.check_writable(output)
     picture = sheets.of_file(file, choose_device(device), generator)
-    try:
-        picture.save(output)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{output} can't be written ({error}); choose a path ending in .png or .jpg."
-        ) from None
+    picture.save(output)
     click.echo(f"{output}: {picture.width}x{picture.height}.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import click
+from click.shell_completion import CompletionItem
 
 Command = Callable[..., Any]
 
@@ -47,6 +48,20 @@ class FrameRate(click.ParamType):
         if not 1 <= rate <= 240:
             self.fail(f"{value} is out of range; choose 1 to 240 frames per second.", param, ctx)
         return rate
+
+
+class PresetName(click.ParamType):
+    """A shipped preset's name, which shells can complete, or a file."""
+
+    name = "NAME"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from visualizer import assets
+
+        names = [name for name in assets.preset_names() if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
 def output(metavar: str, what: str, required: bool = True) -> Command:
@@ -104,7 +119,7 @@ class Rendering(TypedDict):
 
 rendering = together(
     click.option(
-        "--preset", default="garden", metavar="NAME", help="A shipped preset's name, or a .toml file."
+        "--preset", type=PresetName(), default="garden", help="A shipped preset's name, or a .toml file."
     ),
     click.option("--size", type=Size(), default="1280x720", help="Frame size in pixels, even numbers."),
     click.option("--fps", type=FrameRate(), default="30", help="Frames per second, 1 to 240."),
@@ -138,7 +153,7 @@ class Window(TypedDict, total=False):
 
 
 window = together(
-    click.option("--preset", metavar="NAME", help="Begin with a shipped preset, or a .toml file."),
+    click.option("--preset", type=PresetName(), help="Begin with a shipped preset, or a .toml file."),
     click.option("--fullscreen", is_flag=True, help="Fill the screen; F does it too."),
     click.option("--monitor", type=click.IntRange(0), metavar="N", help="Open on this display of `devices`."),
     click.option("--size", type=Size(), default="1280x720", help="Size of the window in pixels."),

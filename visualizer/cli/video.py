@@ -65,12 +65,14 @@ def make_video(
     verbose: bool,
 ) -> None:
     """Render a song to a file and tell how it went."""
-    from visualizer import assets, offline
-    from visualizer.display.video import check_size
+    from visualizer import assets, offline, weights
+    from visualizer.display.video import check_path, check_size
     from visualizer.neural.generator import Generator
     from visualizer.neural.inference import choose_device, make_painter
 
     check_size(*size)
+    check_path(output)
+    weights.check_writable(output)
     look, names, motion = offline.open_parts(preset, codebook, seed)
     painter = make_painter(
         Generator.load(generator or assets.model("generator.safetensors")), choose_device(device)

@@ -38,6 +38,14 @@ def check_size(width: int, height: int) -> None:
         raise UserError(f"--size {width}x{height} is odd, but video needs even numbers; use {even}.")
 
 
+def check_path(path: Path) -> None:
+    """Raises UserError for a path that can't be a video's."""
+    if path.suffix.lower() != ".mp4":
+        raise UserError(f"{path}: the video's name must end in .mp4; add it.")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give a file name ending in .mp4.")
+
+
 class VideoWriter:
     """Writes frames and sound on a thread of its own, so that drawing and encoding overlap.
 
@@ -49,10 +57,7 @@ class VideoWriter:
         """Raises UserError if the path can't be written or the size is out of range."""
         check_size(width, height)
         self.path = Path(path)
-        if self.path.suffix.lower() != ".mp4":
-            raise UserError(f"{self.path}: the video's name must end in .mp4; add it.")
-        if self.path.is_dir():
-            raise UserError(f"{self.path} is a folder; give a file name ending in .mp4.")
+        check_path(self.path)
         self._part = self.path.with_name(f".{self.path.name}.part")
         self.width, self.height, self.fps = width, height, fps
         self.n_frames = 0

@@ -148,7 +148,7 @@ class Dreamer:
         missing = kept.missing.clip(0)
         rng = np.random.default_rng([kept.seed, 5, kept.climbs])
         styles = rng.choice(len(STYLES), n, p=missing / missing.sum())
-        if isinstance(starts, BankAgain):
-            own = starts.styles(kept.climbs, n)
+        own = starts.styles(kept.climbs, n)
+        if own is not None:
             styles = np.where(missing[own] > 0, own, styles)
         return torch.tensor([STOPS[STYLES[i]] for i in styles], device=self.device)

@@ -85,5 +85,7 @@ def of_file(path: Path, device: torch.device, generator: Path | None = None) -> 
         painter = make_painter(Generator.load(generator or assets.model("generator.safetensors")), device)
         return of_bank(Bank.load(path), painter)
     if found == "generator":
+        if generator:
+            raise UserError(f"{path} is itself a generator; leave out --generator, or give a bank.")
         return of_generator(make_painter(Generator.load(path), device))
     raise UserError(f"{path} holds a {found}; a sheet shows a bank or a generator.")

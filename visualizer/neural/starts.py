@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -36,19 +36,23 @@ def random_starts(n: int, seed: int, device: torch.device) -> torch.Tensor:
     return ((coarse + fine) / 2**0.5).flatten(1).to(device)
 
 
-class Starts(Protocol):
+class Starts(ABC):
     """A source of starts, which depends on nothing but its seed and what it is told."""
 
+    @abstractmethod
     def sample(self) -> torch.Tensor:
         """[n, 4096] codes that are typical of what the generator draws well."""
-        ...
 
+    def styles(self, first: int, n: int) -> np.ndarray | None:
+        """[n] places in `STYLES` that the climbs numbered from `first` on are meant for, if any are."""
+        return None
+
+    @abstractmethod
     def next(self, first: int, n: int, tried: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """(codes [n, 4096], classes [n]) of the climbs numbered from `first` on.
 
         tried: [1000], how often each class has been climbed to so far.
         """
-        ...
 
 
 class Photos:
@@ -103,7 +107,7 @@ class Photos:
         return torch.cat(codes), torch.cat(logits)
 
 
-class AsPhotographed:
+class AsPhotographed(Starts):
     """Each photo in turn, climbed to what it shows; of its likeliest classes, one that is still rare."""
 
     LIKELIEST = 5
@@ -125,7 +129,7 @@ class AsPhotographed:
         return codes, torch.tensor(classes, device=codes.device)
 
 
-class InTurn:
+class InTurn(Starts):
     """Given classes, in a random order over and over."""
 
     def __init__(self, classes: Sequence[int], seed: int):
@@ -155,7 +159,7 @@ class NearestPhotos(InTurn):
         return self._codes[chosen], torch.from_numpy(classes).to(self._codes.device)
 
 
-class BankAgain:
+class BankAgain(Starts):
     """A bank's vectors in turn, each to its own class and style again, as for another generator.
 
     From the second time on, a vector begins a little off.
@@ -175,7 +179,6 @@ class BankAgain:
         return np.arange(first, first + n) % len(self._bank)
 
     def styles(self, first: int, n: int) -> np.ndarray:
-        """[n] places in `STYLES` of the climbs numbered from `first` on."""
         return self._bank.styles[self._places(first, n)]
 
     def next(self, first: int, n: int, tried: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

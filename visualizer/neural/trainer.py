@@ -27,7 +27,7 @@ from visualizer.neural.encoder import Encoder
 from visualizer.neural.generator import Generator, strip_prefix
 from visualizer.neural.inference import fast_numbers
 from visualizer.neural.layout import channels_last
-from visualizer.neural.mean_matching import MeanMatching
+from visualizer.neural.moment_matching import MomentMatching, Spread
 from visualizer.neural.pictures import Pictures, to_uint8
 
 RECONSTRUCTION_WEIGHT = 4.0
@@ -36,10 +36,14 @@ POOLED_WEIGHT = 2.0
 CLASS_WEIGHT = 0.5
 # Of what made pictures have too much or too little of on average, in-betweens most of all.
 MEAN_WEIGHT = 6.0
-MIDDLE_MEAN_WEIGHT = 12.0
+MIDDLE_MEAN_WEIGHT = 24.0
 ADVERSARIAL_WEIGHT = 0.3
 # The generator first learns to reconstruct alone, or the discriminators win at once.
 WARM_UP_STEPS = 400
+# One of so many pictures of a batch is a reconstruction, the rest are in-betweens, which learn more
+# slowly: at first, and where the generator starts from trained weights.
+REBUILT_OF = 2
+TRAINED_REBUILT_OF = 4
 # Where it starts from trained weights, it is the discriminators who first learn alone.
 CATCH_UP_STEPS = 120
 CATCH_UP_PACE = 4.0
@@ -100,10 +104,9 @@ class Sight:
     def __getitem__(self, which: slice) -> Sight:
         return Sight([m[which] for m in self.maps], self.pooled[which])
 
-    @property
-    def means(self) -> list[torch.Tensor]:
-        """Of each picture, at every depth, and pooled: [n, c] each."""
-        return [*(m.float().mean((2, 3)) for m in self.maps), self.pooled]
+    def moments(self, spread: Spread) -> list[torch.Tensor]:
+        """What is to be right on average: means at every depth, pooled, and its spread: [n, c] each."""
+        return [*(m.float().mean((2, 3)) for m in self.maps), self.pooled, spread(self.pooled)]
 
 
 class Trainer:
@@ -122,15 +125,16 @@ class Trainer:
         self.norms_fixed = False
         self.generator = channels_last(Generator().to(device))
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
-        self.encoder, channel_std = self._look_at_photos()
-        distributed.same_everywhere([self.encoder.mean, self.encoder.whiten, *channel_std])
+        self.encoder, channel_std, self.spread = self._look_at_photos()
+        same = [self.encoder.mean, self.encoder.whiten, *channel_std, self.spread.centre, self.spread.axes]
+        distributed.same_everywhere(same)
         self.discriminator = channels_last(Discriminator(channel_std).to(device))
         self.g_optimiser = torch.optim.Adam(self.generator.parameters(), LEARNING_RATE, (0.5, 0.99))
         self.d_optimiser = torch.optim.Adam(
             self.discriminator.parameters(), DISCRIMINATOR_LEARNING_RATE, (0.0, 0.99)
         )
-        channels = (*FEATURE_CHANNELS, HEAD_CHANNELS)
-        self.rebuilt_means, self.middle_means = (MeanMatching(channels).to(device) for _ in range(2))
+        channels = (*FEATURE_CHANNELS, HEAD_CHANNELS, self.spread.n_axes)
+        self.rebuilt_means, self.middle_means = (MomentMatching(channels).to(device) for _ in range(2))
 
     def start_from(self, path: Path) -> None:
         """Start from a trained generator and its code. Raises UserError if the file holds none."""
@@ -146,16 +150,27 @@ class Trainer:
         return fast_numbers(self.device)
 
     @torch.no_grad()
-    def _look_at_photos(self) -> tuple[Encoder, list[torch.Tensor]]:
-        """The code's whitening and the feature channels' standard deviations, from photos."""
-        pooled, stds = [], []
+    def _look_at_photos(self) -> tuple[Encoder, list[torch.Tensor], Spread]:
+        """The code's whitening, the feature channels' standard deviations and the spread, from photos."""
+        maps, pooled, stds = [], [], []
         n = min(CODE_PHOTOS, 4 * len(self.pictures))
         for photos in self.pictures.sample(n, np.random.default_rng(0), 32):
             features = self.classifier.features(photos)
-            pooled.append(Encoder.pool(features[-1]))
+            maps.append(Encoder.pool(features[-1]))
+            pooled.append(self.classifier.net.pooled(features[-1]))
             stds.append([f.std((0, 2, 3)) for f in features])
-        encoder = Encoder.fit(self.classifier, torch.cat(pooled)).to(self.device)
-        return encoder, [torch.stack(s).mean(0) for s in zip(*stds)]
+        encoder = Encoder.fit(self.classifier, torch.cat(maps)).to(self.device)
+        return encoder, [torch.stack(s).mean(0) for s in zip(*stds)], Spread(torch.cat(pooled))
+
+    @property
+    def steps_here(self) -> int:
+        """Steps taken since the generator that it started from, or since nothing."""
+        return self.step_count - self.first_step
+
+    @property
+    def rebuilt_of(self) -> int:
+        """One of so many pictures of a batch is a reconstruction."""
+        return TRAINED_REBUILT_OF if self.first_step else REBUILT_OF
 
     def settle(self, done: float) -> None:
         """Lower the learning rates over the last part of a run; done: the share of it that is over, 0..1."""
@@ -163,7 +178,7 @@ class Trainer:
         left = min(1.0, (1 - min(1.0, done)) / settling)
         if left < 1 and not self.norms_fixed:
             self._fix_norms()
-        catching_up = self.first_step and self.step_count - self.first_step < CATCH_UP_STEPS
+        catching_up = self.first_step and self.steps_here < CATCH_UP_STEPS
         for optimiser, rate in (
             (self.g_optimiser, LEARNING_RATE * pace),
             (self.d_optimiser, DISCRIMINATOR_LEARNING_RATE * (CATCH_UP_PACE if catching_up else 1)),
@@ -174,12 +189,12 @@ class Trainer:
     def step(self) -> Losses:
         """One update of both sides on one (joint) batch of photos."""
         n = self.batch_size
-        steps = self.step_count - self.first_step
+        steps = self.steps_here
         alone = CATCH_UP_STEPS if self.first_step else WARM_UP_STEPS
         strength = min(1.0, max(0.0, (steps - alone) / FADE_IN_STEPS))
         adversarial = bool(self.first_step or strength)
         # Every second photo, so that the shares of several processes make up one process's half.
-        shown = slice(None, None, 2 if adversarial else 1)
+        shown = slice(None, None, self.rebuilt_of if adversarial else 1)
         photos = self.pictures.batch(n, self.rng, distributed.share(n))
         photo_views = views.draw(n, self.rng)[distributed.share(n)]
 
@@ -188,7 +203,8 @@ class Trainer:
                 codes = self.encoder(photos)
                 middles = self._in_betweens(codes)
                 real = self._see(photos, photo_views)
-            middle_views = views.draw(n - n // 2, self.rng)[distributed.share(n - n // 2)]
+            n_middles = n - n // self.rebuilt_of
+            middle_views = views.draw(n_middles, self.rng)[distributed.share(n_middles)]
             photos, codes, made_views = photos[shown], codes[shown], photo_views[shown]
             rebuilt = slice(len(codes))
             if adversarial:
@@ -203,7 +219,10 @@ class Trainer:
                 if adversarial:
                     self.discriminator.requires_grad_(False)
                     g_loss = -self.discriminator(seen.maps).float().mean()
-                    middle_mean = self.middle_means(seen[rebuilt.stop :].means, real.means)
+                    middles_seen = seen[rebuilt.stop :]
+                    middle_mean = self.middle_means(
+                        middles_seen.moments(self.spread), real.moments(self.spread)
+                    )
                     loss = loss + strength * (ADVERSARIAL_WEIGHT * g_loss + MIDDLE_MEAN_WEIGHT * middle_mean)
         if loss.requires_grad:
             self._update(self.generator, self.g_optimiser, loss)
@@ -233,7 +252,7 @@ class Trainer:
         feature = feature_distance(seen.maps, real.maps)
         pixel = pixel_distance(made.float(), photos)
         pooled, classes = self._class_distance(seen.pooled, real.pooled)
-        mean = self.rebuilt_means(seen.means, real.means)
+        mean = self.rebuilt_means(seen.moments(self.spread), real.moments(self.spread))
         loss = RECONSTRUCTION_WEIGHT * (feature + pixel) + POOLED_WEIGHT * pooled
         return loss + CLASS_WEIGHT * classes + MEAN_WEIGHT * mean, feature, pixel, classes, mean
 
@@ -244,13 +263,13 @@ class Trainer:
         return cosine, F.kl_div(made_log, real_log, reduction="batchmean", log_target=True)
 
     def _in_betweens(self, codes: torch.Tensor) -> torch.Tensor:
-        """This process's share of random points between pairs of the joint batch's codes."""
+        """This process's share of random points, mostly halfway, between pairs of the joint batch's codes."""
         n = self.batch_size
         everyones = distributed.gather(codes)
-        first = torch.from_numpy(self.rng.permutation(n)[: n - n // 2])
+        first = torch.from_numpy(self.rng.permutation(n)[: n - n // self.rebuilt_of])
         second = (first + torch.from_numpy(self.rng.integers(1, n, len(first)))) % n
-        t = torch.from_numpy(self.rng.random((len(first), 1), np.float32)).to(codes.device)
-        return between(everyones[first], everyones[second], t)[distributed.share(len(first))]
+        t = torch.from_numpy(self.rng.triangular(0, 0.5, 1, (len(first), 1)).astype(np.float32))
+        return between(everyones[first], everyones[second], t.to(codes.device))[distributed.share(len(first))]
 
     @staticmethod
     def _update(network: nn.Module, optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
@@ -290,8 +309,7 @@ class Trainer:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        steps = self.step_count - self.first_step
-        decay = min(AVERAGE_DECAY, (1 + steps) / (10 + steps))
+        decay = min(AVERAGE_DECAY, (1 + self.steps_here) / (10 + self.steps_here))
         averaged, current = self.average.state_dict(), self.generator.state_dict()
         for key, value in averaged.items():
             if value.is_floating_point():
@@ -306,7 +324,7 @@ class Trainer:
         weights.save(path, "generator", tensors, self._metadata())
 
     def _metadata(self) -> dict[str, str]:
-        seen = self.seen_before + (self.step_count - self.first_step) * self.batch_size
+        seen = self.seen_before + self.steps_here * self.batch_size
         return {"steps": str(self.step_count), "pictures_seen": str(seen)}
 
     def save_checkpoint(self, path: Path) -> None:

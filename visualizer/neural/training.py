@@ -17,7 +17,7 @@ from visualizer.errors import UserError
 from visualizer.neural import distributed
 from visualizer.neural.classifier import Classifier
 from visualizer.neural.pictures import Pictures
-from visualizer.neural.trainer import Losses, Trainer
+from visualizer.neural.trainer import TRAINED_REBUILT_OF, Losses, Trainer
 from visualizer.progress import bar
 
 SAVE_EVERY_S = 50.0
@@ -64,7 +64,7 @@ def train(
 ) -> str:
     """Train until `steps` or `minutes` are over or Ctrl-C; return a clause that says what was done.
 
-    start: a generator to start from instead of from nothing; its steps count.
+    start: a generator to start from instead of from nothing; `steps` are counted from there.
 
     Beside the output, a `.checkpoint` to resume from is written every minute and a preview sheet
     every four. Raises UserError if the pictures are too few or there is no checkpoint to resume.
@@ -76,8 +76,9 @@ def train(
     weights.check_writable(output)
     device = distributed.start(device or torch.device("cpu"))
     processes = distributed.world_size()
-    if batch_size % (2 * processes):
-        raise UserError(f"--batch-size {batch_size} can't be shared; choose a multiple of {2 * processes}.")
+    unit = TRAINED_REBUILT_OF * processes
+    if batch_size % unit:
+        raise UserError(f"--batch-size {batch_size} can't be shared; choose a multiple of {unit}.")
     leading = distributed.rank() == 0
     pictures = Pictures(folders, progress and leading, device)
     keep_memory()
@@ -98,12 +99,11 @@ def train(
     smooth: list[float] = []
     interrupt = Interrupt()
     with interrupt.listen(), bar(steps, "training", "step", progress and leading) as progress_bar:
-        progress_bar.update(first)
-        while steps is None or trainer.step_count < steps:
+        progress_bar.update(trainer.steps_here)
+        while steps is None or trainer.steps_here < steps:
             done = (time.monotonic() - begun) / 60 / minutes if minutes else 0.0
             if steps:
-                taken = trainer.step_count - trainer.first_step
-                done = max(done, taken / (steps - trainer.first_step))
+                done = max(done, trainer.steps_here / steps)
             trainer.settle(done)
             losses = trainer.step()
             smooth = [s + SMOOTHING * (v - s) for s, v in zip(smooth or losses, losses)]
