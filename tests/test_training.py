@@ -189,6 +189,16 @@ def test_bad_pictures_are_counted_and_every_twentieth_is_held_out(pictures):
     assert held_out == [19, 39, 59, 79, 99] and not set(training) & set(held_out)
 
 
+def test_a_folder_named_twice_is_drawn_from_twice_as_often(folder, tmp_path):
+    for i in range(60):
+        Image.new("RGB", (256, 256), "white").save(tmp_path / f"{i}.png")
+    both = Pictures([folder, tmp_path, folder], progress=False)
+    assert len(both) == 2 * 57
+    drawn = both.batch(600, np.random.default_rng(0))
+    plain = (drawn.std((1, 2, 3)) < 1e-3).float().mean().item()
+    assert plain == pytest.approx(1 / 3, abs=0.06)
+
+
 def test_too_few_pictures(folder, tmp_path):
     for i in range(20):
         (tmp_path / f"{i}.png").write_bytes((folder / f"{i:02d}.png").read_bytes())

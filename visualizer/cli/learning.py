@@ -63,7 +63,8 @@ def fit(songs: tuple[Path, ...], output: Path, seed: int) -> None:
 )
 @options.compute()
 def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start, device) -> None:
-    """Train a generator on the pictures in FOLDERs; each folder is drawn from equally often.
+    """Train a generator on the pictures in FOLDERs; each is drawn from equally often, one named twice
+    twice as often.
 
     A checkpoint is saved every minute and a preview sheet every four, beside the output. Ctrl-C saves
     and stops; --resume goes on. To play with the result, encode photos with it, name that bank in a

@@ -94,22 +94,22 @@ class Pictures:
     """Training photos of one or more folders, decoded once and kept in memory (222 kB each).
 
     Every folder is drawn from equally often, however many pictures it holds: a small diverse
-    folder is not drowned by a large uniform one.
+    folder is not drowned by a large uniform one. A folder named twice is drawn from twice as often.
     """
 
     def __init__(
         self, folders: Sequence[Path | str], progress: bool = True, device: torch.device | str = "cpu"
     ):
         """device: where they are kept, and varied. Raises UserError if fewer than 50 can be read."""
-        training = [split(find(folder))[0] for folder in folders]
-        total = sum(len(paths) for paths in training)
+        training = {folder: split(find(folder))[0] for folder in folders}
+        total = sum(len(paths) for paths in training.values())
         self.skipped: list[Path] = []
-        self.folders: list[torch.Tensor] = []
+        held: dict[Path | str, torch.Tensor] = {}
         with (
             bar(total, "reading pictures", "picture", progress) as progress_bar,
             ThreadPoolExecutor(os.cpu_count()) as pool,
         ):
-            for paths in training:
+            for folder, paths in training.items():
                 good = []
                 for path, picture in zip(paths, pool.map(try_read, paths)):
                     progress_bar.update()
@@ -118,16 +118,18 @@ class Pictures:
                     else:
                         good.append(picture)
                 if good:
-                    self.folders.append(torch.from_numpy(np.stack(good)).to(device))
+                    held[folder] = torch.from_numpy(np.stack(good)).to(device)
+        self._count = sum(len(pictures) for pictures in held.values())
+        self.folders = [held[folder] for folder in folders if folder in held]
         if len(self) < MIN_PICTURES:
-            names = ", ".join(str(f) for f in folders)
+            names = ", ".join(str(folder) for folder in training)
             raise UserError(
                 f"{names}: {len(self)} readable pictures; at least {MIN_PICTURES} are needed "
                 f"besides every {HELD_OUT_EVERY}th, which is held out."
             )
 
     def __len__(self) -> int:
-        return sum(len(f) for f in self.folders)
+        return self._count
 
     def batch(self, n: int, rng: np.random.Generator, share: slice = slice(None)) -> torch.Tensor:
         """n random photos [n, 3, 256, 256] in 0..1, randomly cropped, mirrored and tinted.
