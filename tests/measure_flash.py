@@ -66,10 +66,12 @@ def strobes() -> None:
         row(name, *verdicts, frames, shown, held > 0)
 
 
-def preset_frames(name: str, song, start: float, seconds: float, painter: Painter) -> np.ndarray:
-    """Frames [n, h, w, 3] of a preset as they come to the limiter."""
+def preset_frames(
+    name: str, song, start: float, seconds: float, painter: Painter, limiter: FlashLimiter | None = None
+) -> np.ndarray:
+    """Frames [n, h, w, 3] of a preset as they leave the limiter, by default as they come to it."""
     look, codebook, motion = offline.open_parts(name, seed=0)
-    stage = Stage(SIZE[0] / SIZE[1], FlashLimiter(enabled=False))
+    stage = Stage(SIZE[0] / SIZE[1], limiter or FlashLimiter(enabled=False))
     stage.play(look, stage.effects(look), fade=0)
     listener, clock = Listener(codebook), offline.Clock(motion, Fraction(FPS))
     shots, samples = [], 0

@@ -1,0 +1,90 @@
+"""Draw the pictures of the README again: a still of every preset, and all of them on one page.
+
+    python tests/draw_stills.py SONG [--start 20] [--seconds 12] [--pick garden=24.5 ...] [--sheet sheet.jpg]
+
+Every preset plays a part of the song, flash limiter and all. Of its frames the one is taken that the judge is
+surest to see something in and that has the most contrast, or the one at the second given by --pick; --sheet
+draws those to choose from.
+"""
+
+import argparse
+from pathlib import Path
+
+import measure_flash
+import numpy as np
+import torch
+from PIL import Image
+
+from visualizer import assets
+from visualizer.audio.song import Song
+from visualizer.display.flash.limiter import FILE_MARGIN, FlashLimiter
+from visualizer.neural.generator import Generator
+from visualizer.neural.inference import make_painter
+from visualizer.neural.judge import Judge
+from visualizer.neural.pictures import to_tensor
+from visualizer.neural.sheet import contact_sheet
+
+EVERY_S = 0.5
+STILL = 480, 270
+GALLERY = 400, 225
+COLUMNS = 3
+
+
+def appeal(frames: np.ndarray, judge: Judge) -> np.ndarray:
+    """[n]: contrast of frames [n, h, w, 3], times how sure the judge is of what the middle shows."""
+    height, width = frames.shape[1:3]
+    left = (width - height) // 2
+    middle = to_tensor(frames[:, :, left : left + height])
+    middle = torch.nn.functional.interpolate(middle, (256, 256), mode="bilinear")
+    sure = judge(middle).softmax(1).amax(1).numpy()
+    return (0.3 + sure) * frames.mean(3).std((1, 2))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("song", type=Path)
+    parser.add_argument("--start", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=12.0)
+    parser.add_argument("--pick", nargs="*", default=[], metavar="NAME=SECOND")
+    parser.add_argument("--sheet", type=Path)
+    arguments = parser.parse_args()
+    torch.set_grad_enabled(False)
+    picked = {name: float(second) for name, second in (pick.split("=") for pick in arguments.pick)}
+    painter = make_painter(Generator.load(assets.model("generator.safetensors")), torch.device("cpu"))
+    judge = Judge.load(assets.model("judge.safetensors"))
+    step = round(EVERY_S * measure_flash.FPS)
+    stills, choice = [], []
+    for name in assets.preset_names():
+        frames = measure_flash.preset_frames(
+            name,
+            Song(arguments.song),
+            arguments.start,
+            arguments.seconds,
+            painter,
+            FlashLimiter(margin=FILE_MARGIN),
+        )[::step]
+        seconds = arguments.start + EVERY_S * np.arange(len(frames))
+        best = appeal(frames, judge).argmax()
+        if name in picked:
+            best = np.abs(seconds - picked[name]).argmin()
+        print(f"{name}={seconds[best]:g}", flush=True)
+        choice += [(f"{name} {second:g}", frame) for second, frame in zip(seconds, frames)]
+        stills.append(Image.fromarray(frames[best]))
+        stills[-1].resize(STILL, Image.Resampling.LANCZOS).save(
+            assets.folder("presets") / f"{name}.jpg", quality=88
+        )
+    gallery = Image.new("RGB", (COLUMNS * GALLERY[0], -(-len(stills) // COLUMNS) * GALLERY[1]))
+    for i, still in enumerate(stills):
+        tile = still.resize(GALLERY, Image.Resampling.LANCZOS)
+        gallery.paste(tile, (i % COLUMNS * GALLERY[0], i // COLUMNS * GALLERY[1]))
+    gallery.save(assets.folder("presets") / "gallery.jpg", quality=88)
+    if arguments.sheet:
+        names, frames = zip(*choice)
+        square = np.stack(frames)[:, :, (frames[0].shape[1] - frames[0].shape[0]) // 2 :]
+        contact_sheet(square[:, :, : square.shape[1]], names, round(arguments.seconds / EVERY_S)).save(
+            arguments.sheet
+        )
+
+
+if __name__ == "__main__":
+    main()
