@@ -5,13 +5,15 @@
 --songs: music that the codebook was not fitted on; the distance of sounds against that of the pictures which
 are shown, over 2,000 random pairs of moments of each song. --photos: how diverse the reconstructions of 1000
 random photos are, to compare the bank with. --reach N: climb once to each of the first N classes of a random
-order (1000 are all; on two cores that takes half an hour) from its nearest photo, or without --photos from
-neighbours of the bank, and tell how often the judge has the class among its first five.
+order (1000 are all; on two cores that takes half an hour or more) from its nearest photo, or without --photos
+from neighbours of the bank, and tell how often the judge has the class among its first five; Ctrl-C ends it
+early and tells of those so far.
 """
 
 import argparse
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -124,8 +126,8 @@ def reach(dreamer: Dreamer, photos: list[Path], n: int, seed: int) -> tuple[dict
     """One concrete climb to each of n classes: (figures, the classes that the judge doesn't see)."""
     starts = dreamer.starts(range(N_CLASSES), photos, seed)
     region = Region.around(starts.sample())
-    begun, first_five, first, arrived, missed = time.perf_counter(), 0, 0, 0, []
-    with bar(n, "reaching", "class") as progress_bar:
+    begun, climbed, first_five, first, arrived, missed = time.perf_counter(), 0, 0, 0, 0, []
+    with suppress(KeyboardInterrupt), bar(n, "reaching", "class") as progress_bar:
         for i in range(0, n, BATCH_SIZE):
             codes, classes = starts.next(i, min(BATCH_SIZE, n - i), np.zeros(N_CLASSES, np.int64))
             aims = torch.full((len(codes),), STOPS["concrete"], device=codes.device)
@@ -135,13 +137,14 @@ def reach(dreamer: Dreamer, photos: list[Path], n: int, seed: int) -> tuple[dict
                 )
             logits = dreamer.judge(dreamer.generator(done.codes.half().float()))
             rank = (logits > logits.gather(1, classes[:, None])).sum(1)
+            climbed += len(codes)
             first_five += int((rank < 5).sum())
             first += int((rank < 1).sum())
             arrived += int((done.probability >= STOPS["concrete"]).sum())
             missed += [dreamer.classifier.labels[c] for c in classes[rank >= 5].tolist()]
             progress_bar.update(len(codes))
     figures = {
-        "classes climbed to": n,
+        "classes climbed to": climbed,
         "of these reached, judge's top 5": first_five,
         "of these judge's top 1": first,
         "of these climbed to 0.8": arrived,
