@@ -35,8 +35,8 @@ RECONSTRUCTION_WEIGHT = 4.0
 POOLED_WEIGHT = 2.0
 CLASS_WEIGHT = 0.5
 # Of what made pictures have too much or too little of on average, in-betweens most of all.
-MEAN_WEIGHT = 6.0
-MIDDLE_MEAN_WEIGHT = 24.0
+MEAN_WEIGHT = 2.0
+MIDDLE_MEAN_WEIGHT = 48.0
 ADVERSARIAL_WEIGHT = 0.3
 # The generator first learns to reconstruct alone, or the discriminators win at once.
 WARM_UP_STEPS = 400
