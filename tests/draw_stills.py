@@ -1,10 +1,11 @@
 """Draw the pictures of the README again: a still of every preset, and all of them on one page.
 
-    python tests/draw_stills.py SONG [--start 20] [--seconds 12] [--pick garden=24.5 ...] [--sheet sheet.jpg]
+    python tests/draw_stills.py SONG [--start 20] [--seconds 12] [--only garden ...] [--pick garden=24.5 ...]
+                                [--sheet sheet.jpg]
 
-Every preset plays a part of the song, flash limiter and all. Of its frames the one is taken that the judge is
-surest to see something in and that has the most contrast, or the one at the second given by --pick; --sheet
-draws those to choose from.
+Every preset, or only those named, plays a part of the song, flash limiter and all. Of its frames the one is
+taken that the judge is surest to see something in and that has the most contrast, or the one at the second
+given by --pick; --sheet draws those to choose from.
 """
 
 import argparse
@@ -30,13 +31,31 @@ GALLERY = 400, 225
 COLUMNS = 3
 
 
-def appeal(frames: np.ndarray, judge: Judge) -> np.ndarray:
-    """[n]: contrast of frames [n, h, w, 3], times how sure the judge is of what the middle shows."""
+def path_of(still: str) -> Path:
+    return assets.folder("presets") / f"{still}.jpg"
+
+
+def middle(frames: np.ndarray) -> np.ndarray:
+    """The squares in the middle of frames [n, h, w, 3]."""
     height, width = frames.shape[1:3]
     left = (width - height) // 2
-    middle = to_tensor(frames[:, :, left : left + height])
-    middle = torch.nn.functional.interpolate(middle, (256, 256), mode="bilinear")
-    sure = judge(middle).softmax(1).amax(1).numpy()
+    return frames[:, :, left : left + height]
+
+
+def draw_gallery() -> Image.Image:
+    """The stills of all presets on one page."""
+    names = assets.preset_names()
+    page = Image.new("RGB", (COLUMNS * GALLERY[0], -(-len(names) // COLUMNS) * GALLERY[1]))
+    for i, name in enumerate(names):
+        tile = Image.open(path_of(name)).resize(GALLERY, Image.Resampling.LANCZOS)
+        page.paste(tile, (i % COLUMNS * GALLERY[0], i // COLUMNS * GALLERY[1]))
+    return page
+
+
+def appeal(frames: np.ndarray, judge: Judge) -> np.ndarray:
+    """[n]: contrast of frames [n, h, w, 3], times how sure the judge is of what the middle shows."""
+    pictures = torch.nn.functional.interpolate(to_tensor(middle(frames)), (256, 256), mode="bilinear")
+    sure = judge(pictures).softmax(1).amax(1).numpy()
     return (0.3 + sure) * frames.mean(3).std((1, 2))
 
 
@@ -45,6 +64,7 @@ def main() -> None:
     parser.add_argument("song", type=Path)
     parser.add_argument("--start", type=float, default=20.0)
     parser.add_argument("--seconds", type=float, default=12.0)
+    parser.add_argument("--only", nargs="*", default=assets.preset_names(), metavar="NAME")
     parser.add_argument("--pick", nargs="*", default=[], metavar="NAME=SECOND")
     parser.add_argument("--sheet", type=Path)
     arguments = parser.parse_args()
@@ -53,8 +73,8 @@ def main() -> None:
     painter = make_painter(Generator.load(assets.model("generator.safetensors")), torch.device("cpu"))
     judge = Judge.load(assets.model("judge.safetensors"))
     step = round(EVERY_S * measure_flash.FPS)
-    stills, choice = [], []
-    for name in assets.preset_names():
+    choice = []
+    for name in arguments.only:
         frames = measure_flash.preset_frames(
             name,
             Song(arguments.song),
@@ -69,21 +89,13 @@ def main() -> None:
             best = np.abs(seconds - picked[name]).argmin()
         print(f"{name}={seconds[best]:g}", flush=True)
         choice += [(f"{name} {second:g}", frame) for second, frame in zip(seconds, frames)]
-        stills.append(Image.fromarray(frames[best]))
-        stills[-1].resize(STILL, Image.Resampling.LANCZOS).save(
-            assets.folder("presets") / f"{name}.jpg", quality=88
-        )
-    gallery = Image.new("RGB", (COLUMNS * GALLERY[0], -(-len(stills) // COLUMNS) * GALLERY[1]))
-    for i, still in enumerate(stills):
-        tile = still.resize(GALLERY, Image.Resampling.LANCZOS)
-        gallery.paste(tile, (i % COLUMNS * GALLERY[0], i // COLUMNS * GALLERY[1]))
-    gallery.save(assets.folder("presets") / "gallery.jpg", quality=88)
+        still = Image.fromarray(frames[best]).resize(STILL, Image.Resampling.LANCZOS)
+        still.save(path_of(name), quality=90)
+    draw_gallery().save(path_of("gallery"), quality=88)
     if arguments.sheet:
         names, frames = zip(*choice)
-        square = np.stack(frames)[:, :, (frames[0].shape[1] - frames[0].shape[0]) // 2 :]
-        contact_sheet(square[:, :, : square.shape[1]], names, round(arguments.seconds / EVERY_S)).save(
-            arguments.sheet
-        )
+        squares = middle(np.stack(frames))
+        contact_sheet(squares, names, round(arguments.seconds / EVERY_S)).save(arguments.sheet)
 
 
 if __name__ == "__main__":
