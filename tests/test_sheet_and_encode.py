@@ -51,7 +51,11 @@ def test_a_preset_can_use_the_bank(visualizer, photos, tmp_path, song):
 
 @pytest.mark.parametrize("model", ["bank", "generator"])
 def test_sheets(visualizer, tmp_path, model):
-    result = visualizer("sheet", assets.model(f"{model}.safetensors"), "-o", "sheet.png", cwd=tmp_path)
+    path = assets.model(f"{model}.safetensors")
+    if model == "bank":
+        Bank.load(path).take(range(0, 1000, 20)).save(tmp_path / "few.safetensors")
+        path = "few.safetensors"
+    result = visualizer("sheet", path, "-o", "sheet.png", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     assert sheet.shape[1] == 12 * 128 and sheet.std() > 20
