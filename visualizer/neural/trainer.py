@@ -172,6 +172,11 @@ class Trainer:
         """One of so many pictures of a batch is a reconstruction."""
         return TRAINED_REBUILT_OF if self.first_step else REBUILT_OF
 
+    @property
+    def n_middles(self) -> int:
+        """In-betweens of a joint batch."""
+        return self.batch_size - self.batch_size // self.rebuilt_of
+
     def settle(self, done: float) -> None:
         """Lower the learning rates over the last part of a run; done: the share of it that is over, 0..1."""
         settling, pace = (1.0, TRAINED_PACE) if self.first_step else (SETTLING, 1.0)
@@ -193,7 +198,7 @@ class Trainer:
         alone = CATCH_UP_STEPS if self.first_step else WARM_UP_STEPS
         strength = min(1.0, max(0.0, (steps - alone) / FADE_IN_STEPS))
         adversarial = bool(self.first_step or strength)
-        # Every second photo, so that the shares of several processes make up one process's half.
+        # At equal distances, so that the shares of several processes make up one process's.
         shown = slice(None, None, self.rebuilt_of if adversarial else 1)
         photos = self.pictures.batch(n, self.rng, distributed.share(n))
         photo_views = views.draw(n, self.rng)[distributed.share(n)]
@@ -203,8 +208,7 @@ class Trainer:
                 codes = self.encoder(photos)
                 middles = self._in_betweens(codes)
                 real = self._see(photos, photo_views)
-            n_middles = n - n // self.rebuilt_of
-            middle_views = views.draw(n_middles, self.rng)[distributed.share(n_middles)]
+            middle_views = views.draw(self.n_middles, self.rng)[distributed.share(self.n_middles)]
             photos, codes, made_views = photos[shown], codes[shown], photo_views[shown]
             rebuilt = slice(len(codes))
             if adversarial:
@@ -266,7 +270,7 @@ class Trainer:
         """This process's share of random points, mostly halfway, between pairs of the joint batch's codes."""
         n = self.batch_size
         everyones = distributed.gather(codes)
-        first = torch.from_numpy(self.rng.permutation(n)[: n - n // self.rebuilt_of])
+        first = torch.from_numpy(self.rng.permutation(n)[: self.n_middles])
         second = (first + torch.from_numpy(self.rng.integers(1, n, len(first)))) % n
         t = torch.from_numpy(self.rng.triangular(0, 0.5, 1, (len(first), 1)).astype(np.float32))
         return between(everyones[first], everyones[second], t.to(codes.device))[distributed.share(len(first))]
