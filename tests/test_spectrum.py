@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import scipy.fftpack
 import scipy.signal
 
+from visualizer.audio.bands import BandPower
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.demo_tune import demo_tune
 from visualizer.audio.song import mono
-from visualizer.audio.spectrum import Spectrum, SpectrumSettings, band_edges
+from visualizer.audio.spectrum import Spectrum, SpectrumSettings
 
 SETTINGS = SpectrumSettings()
 
@@ -36,7 +38,7 @@ def test_band_power_agrees_with_scipys_stft(tune):
     hann = scipy.signal.get_window("hann", n_fft)
     stft = scipy.signal.ShortTimeFFT(hann, hop, SETTINGS.sr, fft_mode="onesided")
     spectra = stft.spectrogram(padded, p0=2, p1=2 + len(power_db), k_offset=0)
-    edges = band_edges(SETTINGS)
+    edges = SETTINGS.edges
     # Wide bands hold many whole bins, so that how edges split a bin hardly matters.
     for band in range(40, 64):
         inside = (stft.f >= edges[band]) & (stft.f < edges[band + 1])
@@ -47,7 +49,7 @@ def test_band_power_agrees_with_scipys_stft(tune):
 
 def test_a_full_scale_sine_is_0_db_in_its_own_band():
     t = np.arange(SETTINGS.sr) / SETTINGS.sr
-    edges = band_edges(SETTINGS)
+    edges = SETTINGS.edges
     for frequency in (100.0, 440.0, 5000.0):
         _, power_db, loudness, *_ = analyse(np.sin(2 * np.pi * frequency * t))
         assert loudness[-1] == pytest.approx(0, abs=0.1)
@@ -56,7 +58,7 @@ def test_a_full_scale_sine_is_0_db_in_its_own_band():
 
 
 def test_bands_are_log_spaced_but_never_finer_than_the_transform():
-    edges = band_edges(SETTINGS)
+    edges = SETTINGS.edges
     assert edges[0] == 40 and edges[-1] == pytest.approx(16000)
     assert np.diff(edges).min() >= SETTINGS.sr / SETTINGS.n_fft - 1e-9
     ratios = edges[-20:] / edges[-21:-1]
@@ -125,3 +127,15 @@ def codebook():
     from visualizer import assets
 
     return Codebook.load(assets.model("codebook.safetensors"))
+
+
+def test_band_power_shares_each_bin_among_the_bands_that_it_overlaps():
+    s = SETTINGS
+    spectrum = np.random.default_rng(0).normal(size=s.n_fft)
+    edges, centres = s.edges * s.n_fft / s.sr, np.arange(s.n_fft // 2 + 1)
+    shares = np.minimum(edges[1:, None], centres + 0.5) - np.maximum(edges[:-1, None], centres - 0.5)
+    expected = np.maximum(shares, 0) @ np.abs(np.fft.rfft(spectrum)) ** 2
+    power = np.empty(s.n_bands)
+    packed = scipy.fftpack.rfft(spectrum.astype(np.float32))
+    BandPower(s.edges, s.sr, s.n_fft, scale=3.0)(packed, power)
+    np.testing.assert_allclose(power, 3 * expected, rtol=1e-5)

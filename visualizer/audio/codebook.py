@@ -48,11 +48,13 @@ class Codebook:
     def predict(self, bands: np.ndarray) -> int:
         """The cluster, 0..99, whose centroid is nearest to bands [n_bands] in Euclidean distance.
 
-        |x - c|² is least where c·x - |c|²/2 is greatest; nothing is allocated.
+        |x - c|² is least where c·x - |c|²/2 is greatest. Neither `dot` nor `argmax`: numpy lets go of
+        Python's lock for them, see `pieces`.
         """
-        np.dot(self.centroids, bands, out=self._scores)
+        np.vecdot(self.centroids, bands, out=self._scores)
         self._scores -= self._half_norms
-        return int(self._scores.argmax())
+        scores = self._scores.tolist()
+        return scores.index(max(scores))
 
     def predict_all(self, windows: np.ndarray) -> np.ndarray:
         """[n] clusters of windows [n, n_bands], as `predict` names them."""

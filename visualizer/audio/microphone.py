@@ -88,10 +88,14 @@ class Microphone:
 
     def _hear(self, samples: np.ndarray, begin: float, rate: float) -> None:
         """One block, in PortAudio's thread: [n, channels], recorded from `begin` on."""
-        mono = samples.mean(axis=1)
-        np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        np.clip(mono, -LIMIT, LIMIT, out=mono)
-        if mono.any():
+        mono = samples[:, 0] * (1 / samples.shape[1])
+        for channel in range(1, samples.shape[1]):
+            mono += samples[:, channel] * (1 / samples.shape[1])
+        least, most = np.minimum.reduce(mono), np.maximum.reduce(mono)
+        if not (least >= -LIMIT and most <= LIMIT):  # which is also true of what is not a number
+            np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+            np.clip(mono, -LIMIT, LIMIT, out=mono)
+        if least != 0 or most != 0:
             self._line.meaningful = time.perf_counter()
         if self._resampler:
             mono = self._resampler.push(mono)

@@ -13,8 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import scipy.fft
+import scipy.fftpack
 
+from visualizer.audio.bands import BandPower, band_edges
+from visualizer.audio.pieces import LONGEST, pieces
+
+# How many windows long the tape is that samples are recorded on before it is wound back.
+TAPE = 4
 # Silence is what is below any music, or far below what was heard lately.
 SILENCE_DB = -80.0
 SILENCE_BELOW_PEAK_DB = 50.0
@@ -42,43 +47,14 @@ class SpectrumSettings:
         return self.hop_length / self.sr
 
     @property
+    def edges(self) -> np.ndarray:
+        """[n_bands + 1] frequencies in Hz between which the bands lie."""
+        return band_edges(self.sr, self.n_fft, self.n_bands, self.fmin, self.fmax)
+
+    @property
     def latency_s(self) -> float:
         """How far a window's centre lies behind its newest sample."""
         return self.n_fft / 2 / self.sr
-
-
-def band_edges(settings: SpectrumSettings) -> np.ndarray:
-    """[n_bands + 1] frequencies in Hz: log-spaced, but never closer than one FFT bin.
-
-    Pure log spacing would cut the bass into bands far narrower than the transform resolves, so
-    that a dozen of them repeat one bin; here they are one bin wide up to some 200 Hz.
-    """
-    resolution = settings.sr / settings.n_fft
-
-    def edges(ratio: float) -> np.ndarray:
-        out = [settings.fmin]
-        for _ in range(settings.n_bands):
-            out.append(max(out[-1] * ratio, out[-1] + resolution))
-        return np.array(out)
-
-    low, high = 1.0, (settings.fmax / settings.fmin) ** (1 / settings.n_bands)
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if edges(middle)[-1] < settings.fmax else (low, middle)
-    return edges(high)
-
-
-def band_weights(settings: SpectrumSettings) -> np.ndarray:
-    """[n_bands, n_fft // 2 + 1]: how much of each bin's power belongs to each band.
-
-    A bin counts as a rectangle one resolution wide, shared by the bands that it overlaps.
-    """
-    resolution = settings.sr / settings.n_fft
-    edges = band_edges(settings) / resolution
-    centres = np.arange(settings.n_fft // 2 + 1)
-    lower = np.maximum(edges[:-1, None], centres - 0.5)
-    upper = np.minimum(edges[1:, None], centres + 0.5)
-    return np.maximum(upper - lower, 0.0)
 
 
 @dataclass
@@ -123,14 +99,16 @@ class Spectrum:
     def __post_init__(self) -> None:
         s = self.settings
         # Periodic, as a spectrum wants it. Not scipy.signal's, which takes half a second to load.
-        self._hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(s.n_fft) / s.n_fft)
-        self._weights = band_weights(s)
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(s.n_fft) / s.n_fft)
         # A full-scale sine then has 0 dB in its band: |X|² peaks at (Σw/2)², spread by the window.
-        self._scale = 4.0 / (s.n_fft * np.sum(self._hann**2))
-        self._recent = np.zeros(s.n_fft)
-        self._pending = 0
-        self._windowed = np.empty(s.n_fft)
-        self._power = np.empty(s.n_fft // 2 + 1)
+        scale = 4.0 / (s.n_fft * np.sum(hann**2))
+        self._band_power = BandPower(s.edges, s.sr, s.n_fft, scale)
+        self._hann = hann.astype(np.float32)
+        self._tape = np.zeros(TAPE * s.n_fft, np.float32)
+        self._end = s.n_fft - s.hop_length  # of what was recorded on the tape
+        self._pending = 0  # samples of an unfinished hop
+        self._windowed = np.empty(s.n_fft, np.float32)
+        self._pieces = pieces(s.n_fft)
         self._db = np.empty(s.n_bands)
         self._previous_db = np.empty(s.n_bands)
         self._smooth_db = np.empty(s.n_bands)
@@ -151,16 +129,11 @@ class Spectrum:
 
         Values that are not finite count as zero. The windows must be consumed in order.
         """
-        hop, n_fft = self.settings.hop_length, self.settings.n_fft
+        hop = self.settings.hop_length
         start = 0
         while start < len(samples):
-            take = min(hop - self._pending, len(samples) - start)
-            if self._pending == 0:
-                self._recent[:-hop] = self._recent[hop:]
-            place = self._recent[n_fft - hop + self._pending :][:take]
-            place[:] = samples[start : start + take]
-            if not np.isfinite(place).all():
-                np.nan_to_num(place, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+            take = min(hop - self._pending, len(samples) - start, LONGEST)
+            self._record(samples[start : start + take])
             start += take
             self._pending += take
             if self._pending == hop:
@@ -168,15 +141,26 @@ class Spectrum:
                 self._analyse()
                 yield self._window
 
+    def _record(self, samples: np.ndarray) -> None:
+        tape, begin = self._tape, self._end
+        if begin + len(samples) > len(tape):
+            n_fft = self.settings.n_fft
+            for piece in pieces(n_fft):
+                tape[:n_fft][piece] = tape[begin - n_fft : begin][piece]
+            begin = n_fft
+        self._end = begin + len(samples)
+        place = tape[begin : self._end]
+        place[:] = samples
+        if not math.isfinite(np.add.reduce(place)):
+            np.nan_to_num(place, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
     def _analyse(self) -> None:
         w = self._window
-        np.multiply(self._recent, self._hann, out=self._windowed)
-        spectrum = scipy.fft.rfft(self._windowed)
-        np.abs(spectrum, out=self._power)
-        np.square(self._power, out=self._power)
-        np.dot(self._weights, self._power, out=w.power_db)
-        w.power_db *= self._scale
-        w.loudness = 10 * math.log10(max(float(w.power_db.sum()), 1e-12))
+        recent = self._tape[self._end - self.settings.n_fft : self._end]
+        for piece in self._pieces:
+            np.multiply(recent[piece], self._hann[piece], out=self._windowed[piece])
+        self._band_power(scipy.fftpack.rfft(self._windowed, overwrite_x=True), w.power_db)
+        w.loudness = 10 * math.log10(max(float(np.add.reduce(w.power_db)), 1e-12))
         np.maximum(w.power_db, 1e-20, out=w.power_db)
         np.log10(w.power_db, out=w.power_db)
         w.power_db *= 10
@@ -209,7 +193,7 @@ class Spectrum:
 
         np.subtract(db, self._previous_db, out=scratch)
         np.maximum(scratch, 0.0, out=scratch)
-        w.onset = min(1.0, float(scratch.mean()) / self.ONSET_FULL_DB)
+        w.onset = min(1.0, float(np.add.reduce(scratch)) / s.n_bands / self.ONSET_FULL_DB)
         self._previous_db[:] = db
 
         # Rise at once, fall slowly: an attack is not delayed, and noise flickers less.

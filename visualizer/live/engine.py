@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from visualizer.live.programme import Programme
     from visualizer.neural.stream import Picture
 
-# Python hands over between its threads this often, so that the audio callback never waits for long.
-SWITCH_INTERVAL_S = 0.00003
+# Python hands over between its threads this often: so rarely that the audio callback is mostly done by then,
+# and so often that it never waits for long.
+SWITCH_INTERVAL_S = 0.0002
 # A window that is being dragged to a size gets new frames of its shape when it rests.
 RESIZE_S = 0.2
 # How long it sleeps between looking for events.
