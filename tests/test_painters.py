@@ -6,7 +6,7 @@ import torch
 
 from visualizer import assets
 from visualizer.latent.bank import Bank
-from visualizer.neural.generator import Generator
+from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
 from visualizer.neural.inference import TorchPainter, make_painter
 from visualizer.neural.steadfast import LOST, SteadfastPainter
 
@@ -29,6 +29,13 @@ def plain(generator, codes):
     """[n, 256, 256, 3] in 0..255, from the network as it was trained."""
     with torch.no_grad():
         return generator(torch.from_numpy(codes)).permute(0, 2, 3, 1).numpy() * 255
+
+
+def test_folding_changes_nothing(generator, codes, plain):
+    folded = fold_upsampling(fold_norms(generator))
+    with torch.no_grad():
+        pictures = folded(torch.from_numpy(codes)).permute(0, 2, 3, 1).numpy() * 255
+    np.testing.assert_allclose(pictures, plain, atol=0.01)
 
 
 def test_the_chosen_painter_is_faithful(generator, codes, plain):

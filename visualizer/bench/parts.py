@@ -24,7 +24,7 @@ from visualizer.bench.clock import side_by_side
 from visualizer.bench.report import Row
 from visualizer.bench.stylegan2 import StyleGan2
 from visualizer.display.flash.limiter import FlashLimiter
-from visualizer.neural.generator import CODE_DIM, Generator
+from visualizer.neural.generator import CODE_DIM, Generator, fold_norms, fold_upsampling
 from visualizer.neural.inference import Painter, TorchPainter, make_painter
 
 BATCHES = (1, 4, 16, 64)
@@ -41,9 +41,11 @@ def operations(generator: Generator) -> float:
     """Floating-point operations of one picture: two for each multiplication of the matrices and filters."""
     count = 0
 
-    def add(module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
+    def add(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         nonlocal count
-        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+        if isinstance(module, torch.nn.ConvTranspose2d):
+            count += 2 * module.weight[0].numel() * inputs[0][0].numel()
+        elif isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             count += 2 * module.weight[0].numel() * output[0].numel()
 
     hooks = [module.register_forward_hook(add) for module in generator.modules()]
@@ -123,7 +125,10 @@ def _against_the_ceiling(
     generator: Generator, device: torch.device, name: str, took: float, seconds: float
 ) -> Iterator[Row]:
     flop = operations(generator)
-    yield Row(PART, "operations of one picture", flop / 1e9, "GFLOP")
+    yield Row(PART, "operations of one picture, plain", flop / 1e9, "GFLOP")
+    if device.type == "cpu":
+        flop = operations(fold_upsampling(fold_norms(generator)))
+        yield Row(PART, "operations of one picture, folded", flop / 1e9, "GFLOP")
     half = torch.float16 if device.type == "cuda" else torch.bfloat16
     for dtype in (torch.float32, half):
         most = ceiling(dtype, device, seconds)

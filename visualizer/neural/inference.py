@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from visualizer.errors import UserError
-from visualizer.neural.generator import CODE_DIM, Generator, fold_norms
+from visualizer.neural.generator import CODE_DIM, Generator, fold_norms, fold_upsampling
 from visualizer.neural.layout import channels_last
 
 
@@ -75,7 +75,8 @@ class TorchPainter:
         self.device = device
         self.dtype = dtype or fast_dtype(device)
         self.name = f"PyTorch {str(self.dtype).removeprefix('torch.')}"
-        self._generator = channels_last(fold_norms(generator).to(device, self.dtype))
+        folded = fold_upsampling(fold_norms(generator))
+        self._generator = channels_last(folded.to(device, self.dtype))
 
     @torch.inference_mode()
     def __call__(self, codes: np.ndarray) -> np.ndarray:

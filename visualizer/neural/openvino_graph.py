@@ -32,22 +32,19 @@ def _conv(x: ov.Node, layer: nn.Conv2d) -> ov.Node:
     return ops.add(y, _constant(layer.bias.detach()[None, :, None, None]))
 
 
+def _transposed_conv(x: ov.Node, layer: nn.Module) -> ov.Node:
+    assert isinstance(layer, nn.ConvTranspose2d) and layer.bias is not None
+    weight = _constant(layer.weight.detach())
+    y = ops.convolution_backprop_data(x, weight, [2, 2], pads_begin=[1, 1], pads_end=[1, 1], dilations=[1, 1])
+    return ops.add(y, _constant(layer.bias.detach()[None, :, None, None]))
+
+
 def _leaky(x: ov.Node) -> ov.Node:
     return ops.prelu(x, _constant([LEAK]))
 
 
 def _block(x: ov.Node, style: ov.Node, block: UpBlock) -> ov.Node:
-    scales = _constant([2, 2])
-    x = ops.interpolate(
-        x,
-        scales,
-        "nearest",
-        "scales",
-        coordinate_transformation_mode="asymmetric",
-        nearest_mode="floor",
-        axes=np.array([2, 3]),
-    )
-    x = _leaky(_conv(x, block.conv1))
+    x = _leaky(_transposed_conv(x, block.conv1))
     scale, shift = (
         ops.unsqueeze(part, ops.constant([2, 3]))
         for part in ops.split(_linear(style, block.modulate), ops.constant(1), 2).outputs()
@@ -70,7 +67,7 @@ def _without_mesh(x: ov.Node) -> ov.Node:
 def build(generator: Generator, n: int) -> ov.Model:
     """A graph of codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8.
 
-    generator: with its normalisation folded into the convolutions.
+    generator: with its normalisation and upsampling folded into the convolutions.
     """
     codes = ops.parameter([n, CODE_DIM], np.float32, "codes")
     style = _leaky(_linear(codes, generator.style))

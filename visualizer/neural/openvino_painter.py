@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import openvino as ov
 
-from visualizer.neural.generator import CODE_DIM, Generator, fold_norms
+from visualizer.neural.generator import CODE_DIM, Generator, fold_norms, fold_upsampling
 from visualizer.neural.openvino_graph import build
 
 
@@ -27,7 +27,7 @@ class OpenVinoPainter:
         }
         if threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = threads
-        self._generator = fold_norms(generator)
+        self._generator = fold_upsampling(fold_norms(generator))
         self._lock = threading.Lock()
         self._requests: dict[int, ov.InferRequest] = {}
 
