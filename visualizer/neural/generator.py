@@ -127,7 +127,7 @@ def _folded(conv: nn.Conv2d, norm: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
 def fold_upsampling(generator: Generator) -> Generator:
     """A copy for inference of a generator without norms: upsampling becomes part of each first convolution.
 
-    Of nine upsampled neighbours there are only four different ones: a transposed convolution of stride 2 reads
+    Of nine upsampled neighbours only four differ: a transposed convolution of stride 2 reads
     each once, with 4/9 of the multiplications for the same result.
     """
     generator = copy.deepcopy(generator)
