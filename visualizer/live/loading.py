@@ -65,13 +65,14 @@ def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     from visualizer.neural.stream import PictureStream
     from visualizer.repertoire import Repertoire
 
-    # One core is for composing, drawing and hearing.
-    torch.set_num_threads(max(1, min(8, (os.cpu_count() or 1) - 1)))
+    # One core is for composing, drawing and hearing: a painter on all of them is the slower for it.
+    threads = max(1, (os.cpu_count() or 1) - 1)
+    torch.set_num_threads(min(8, threads))
     repertoire = Repertoire(wishes.preset)
     look = repertoire.load(repertoire.start)
     device = choose_device(wishes.compute)
     generator = Generator.load(wishes.generator or assets.model("generator.safetensors"))
-    painter = show_painter(generator, device, backstage.warn)
+    painter = show_painter(generator, device, threads, backstage.warn)
     painter(look.targets[:1].astype(np.float32))  # the first one takes long
     ring = Ring()
     physics = Physics(ring, look.motion())

@@ -38,17 +38,19 @@ class SteadfastPainter:
             return self._painter(codes)
 
 
-def show_painter(generator: Generator, device: torch.device, tell: Callable[[str], None]) -> Painting:
+def show_painter(
+    generator: Generator, device: torch.device, threads: int, tell: Callable[[str], None]
+) -> Painting:
     """The painter for a window. On a card, pictures stay there until they are drawn.
 
-    tell: gets one sentence if the card fails and the processor goes on.
+    threads: of the processor, at most. tell: gets one sentence if the card fails and the processor goes on.
     """
     if device.type != "cuda":
-        return make_painter(generator, device)
+        return make_painter(generator, device, threads)
     from visualizer.neural.cuda_painter import CudaPainter
 
     def on_processor() -> Painting:
-        return make_painter(generator, torch.device("cpu"))
+        return make_painter(generator, torch.device("cpu"), threads)
 
     try:
         card = CudaPainter(generator, device)
