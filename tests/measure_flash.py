@@ -22,9 +22,10 @@ from visualizer import assets, offline
 from visualizer.audio.demo_tune import demo_tune
 from visualizer.audio.listener import Listener
 from visualizer.audio.song import Recording, Song, mono
+from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.display.flash.limiter import FILE_MARGIN, FlashLimiter
 from visualizer.display.stage import Stage
-from visualizer.display.video import AUDIO_RATE, VideoWriter
+from visualizer.display.video import VideoWriter
 from visualizer.flash_check import check_video
 from visualizer.neural.generator import Generator
 from visualizer.neural.inference import Painter, make_painter
@@ -79,7 +80,7 @@ def preset_frames(
         samples += len(block)
         for event in listener.push(mono(block)):
             shots.extend(clock.hear(event))
-        if samples > (start + seconds) * AUDIO_RATE:
+        if samples > (start + seconds) * SAMPLE_RATE:
             break
     frames = []
     shots = shots[round(start * FPS) : round((start + seconds) * FPS)]
@@ -95,7 +96,7 @@ def filed(frames: np.ndarray, folder: Path) -> tuple[float, bool]:
     """(flashes a second, whether the rule is kept) of frames in a video file."""
     path = folder / "clip.mp4"
     with VideoWriter(path, *SIZE, Fraction(FPS)) as video:
-        video.add_sound(np.zeros((len(frames) * AUDIO_RATE // FPS, 2), np.float32))
+        video.add_sound(np.zeros((len(frames) * SAMPLE_RATE // FPS, 2), np.float32))
         for frame in frames:
             video.add_frames(frame[None])
     report = check_video(path, progress=False)

@@ -8,9 +8,10 @@ import flash_reference as reference
 import numpy as np
 import pytest
 
-from visualizer import flash_check
+from visualizer import flash_fix
 from visualizer.errors import UserError
-from visualizer.flash_check import check_video, fix_video
+from visualizer.flash_check import check_video
+from visualizer.flash_fix import fix_video
 
 H, W, FPS = 48, 64, 30
 RATE = 44100
@@ -247,7 +248,7 @@ def test_leaves_nothing_behind_when_interrupted(error, tmp_path, monkeypatch):
         if len(seen) == 20:
             raise error
 
-    monkeypatch.setattr(flash_check._Copy, "add_sound", interrupt)
+    monkeypatch.setattr(flash_fix._Copy, "add_sound", interrupt)
     with pytest.raises((KeyboardInterrupt, UserError)) as raised:
         fix_video(original, tmp_path / "out.mp4", progress=False)
     assert raised.type is KeyboardInterrupt or "disk is full" in str(raised.value)
@@ -258,22 +259,22 @@ def test_leaves_nothing_behind_when_interrupted(error, tmp_path, monkeypatch):
 def test_tries_again_with_more_margin(tmp_path, monkeypatch):
     original = write(tmp_path / "in.mp4", strobe(7.5, 2))
     margins = []
-    limiter = flash_check.FlashLimiter
+    limiter = flash_fix.FlashLimiter
 
     def careless_first(margin):
         margins.append(margin)
         return limiter(enabled=len(margins) > 1, margin=margin)
 
-    monkeypatch.setattr(flash_check, "FlashLimiter", careless_first)
+    monkeypatch.setattr(flash_fix, "FlashLimiter", careless_first)
     assert fix_video(original, tmp_path / "out.mp4", progress=False).safe
-    assert margins == list(flash_check.MARGINS[:2])
+    assert margins == list(flash_fix.MARGINS[:2])
 
 
 def test_a_copy_that_stays_unsafe_is_not_left_behind(tmp_path, monkeypatch):
     original = write(tmp_path / "in.mp4", strobe(7.5, 2))
     (tmp_path / "out.mp4").write_bytes(b"older")
-    limiter = flash_check.FlashLimiter
-    monkeypatch.setattr(flash_check, "FlashLimiter", lambda margin: limiter(enabled=False))
+    limiter = flash_fix.FlashLimiter
+    monkeypatch.setattr(flash_fix, "FlashLimiter", lambda margin: limiter(enabled=False))
     with pytest.raises(UserError, match="not written"):
         fix_video(original, tmp_path / "out.mp4", progress=False)
     assert (tmp_path / "out.mp4").read_bytes() == b"older"

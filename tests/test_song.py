@@ -45,6 +45,19 @@ def test_telephone_and_studio_rates(tmp_path):
         assert np.isfinite(samples).all() and samples.std() > 0.01
 
 
+def test_files_joined_into_one_change_their_kind_midway(tmp_path):
+    joined = tmp_path / "joined.mp3"
+    with joined.open("wb") as file:
+        for sr, channels, layout in ((44100, 2, "stereo"), (48000, 1, "mono")):
+            tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(sr) / sr)[:, None].repeat(channels, 1)
+            file.write(write_sound(tmp_path / f"{layout}.mp3", tone, sr, layout=layout).read_bytes())
+    samples, _ = read(joined)
+    assert samples.shape[1] == 2 and len(samples) == pytest.approx(2 * SR, abs=0.15 * SR)
+    for half in (samples[SR // 4 : 3 * SR // 4], samples[-3 * SR // 4 : -SR // 4]):
+        spectrum = np.abs(np.fft.rfft(half.mean(1)))
+        assert spectrum.argmax() * SR / len(half) == pytest.approx(440, abs=4)
+
+
 def test_the_sound_of_a_video(tmp_path, song):
     path = tmp_path / "video.mp4"
     with av.open(str(path), "w") as container:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from visualizer.errors import UserError
+from visualizer.files import unwritable
 
 
 def load(path: Path | str, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -43,20 +44,6 @@ def _check_file(path: Path, what: str) -> None:
         raise UserError(f"{path} is a folder; give a {what}.")
     if not path.is_file():
         raise UserError(f"{path}: no such {what}; check the path.")
-
-
-def check_writable(path: Path | str) -> None:
-    """Raise UserError if `save` could not write there: better known before a long job than after."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.touch()
-        part.unlink()
-        if path.is_dir():
-            raise IsADirectoryError("it is a folder")
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{path} can't be written ({reason}); choose another path.") from None
 
 
 def kind(path: Path | str) -> str:
@@ -94,4 +81,4 @@ def save(
         os.replace(part, path)
     except (SafetensorError, OSError) as error:
         part.unlink(missing_ok=True)
-        raise UserError(f"{path} can't be written ({error}); choose another path.") from error
+        raise unwritable(path, error) from error

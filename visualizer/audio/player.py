@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -17,6 +18,8 @@ from visualizer.audio.listener import Event, Listener
 from visualizer.audio.resampler import Resampler
 from visualizer.audio.song import Recording, Song, mono
 from visualizer.errors import UserError
+
+log = logging.getLogger("visualizer")
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,9 @@ class Player:
                 self._buffer.append(chunk)
         except UserError as error:
             self._trouble = str(error).rstrip(".")
+        except Exception as error:  # any decoder's; the song must come to an end
+            log.exception("playing %s", self.song.name)
+            self._trouble = f"{self.song.name} can't be played on ({error})"
         self._decoded = True
         while not self.finished and not self._closing.wait(0.01):
             self._play_silently()
@@ -197,6 +203,7 @@ class Player:
         with self._hand_over:
             self._device_plays = False
             self._resampler = None
+            self._left = self._left[:0]
             self._clock = time.perf_counter()
 
     def _play_silently(self) -> None:

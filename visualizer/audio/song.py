@@ -10,9 +10,9 @@ import av
 import numpy as np
 
 from visualizer.audio.media import open_media
+from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.errors import UserError
-
-SAMPLE_RATE = 44100
+from visualizer.files import reason
 
 
 class Recording:
@@ -70,7 +70,7 @@ class Song:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise UserError(
                 f"{self.path} is not a sound file that FFmpeg can read; "
-                f"convert it to wav, flac, mp3, ogg or m4a ({_reason(error)})."
+                f"convert it to wav, flac, mp3, ogg or m4a ({reason(error)})."
             ) from None
         if not container.streams.audio:
             container.close()
@@ -119,7 +119,7 @@ class Song:
             self.damage.append(f"it is cut short: {heard:.1f} s of {self.length:.1f} s could be read")
 
     def _decode(self) -> Iterator[np.ndarray]:
-        broken = 0
+        broken, shape = 0, None
         resampler = av.AudioResampler("fltp", "stereo", SAMPLE_RATE)
         with closing(self._open()) as container:
             stream = container.streams.audio[0]
@@ -131,6 +131,11 @@ class Song:
                     if packet is None:
                         break
                     for frame in packet.decode():
+                        former, shape = shape, (frame.format.name, frame.layout.name, frame.sample_rate)
+                        # Where files were joined, or a programme began, the sound may be of another kind.
+                        if former not in (None, shape):
+                            yield from self._resample(resampler, None)
+                            resampler = av.AudioResampler("fltp", "stereo", SAMPLE_RATE)
                         yield from self._resample(resampler, frame)
                 except av.FFmpegError:
                     broken += 1
@@ -161,7 +166,3 @@ class Song:
 def mono(stereo: np.ndarray) -> np.ndarray:
     """[n, 2] to [n]: the mean of both channels."""
     return stereo.mean(axis=1)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -18,6 +18,8 @@ import scipy.fftpack
 from visualizer.audio.bands import BandPower, band_edges
 from visualizer.audio.pieces import LONGEST, pieces
 
+# Of all sound in the program, frames a second; files and devices of other rates are resampled.
+SAMPLE_RATE = 44100
 # How many windows long the tape is that samples are recorded on before it is wound back.
 TAPE = 4
 # Silence is what is below any music, or far below what was heard lately.
@@ -34,7 +36,7 @@ class SpectrumSettings:
     window every 11.6 ms, more often than any display refreshes.
     """
 
-    sr: int = 44100
+    sr: int = SAMPLE_RATE
     n_fft: int = 2048
     hop_length: int = 512
     n_bands: int = 64

@@ -19,7 +19,8 @@ from visualizer import offline
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.demo_tune import demo_tune
 from visualizer.audio.listener import Event, Listener
-from visualizer.audio.song import SAMPLE_RATE, Recording
+from visualizer.audio.song import Recording
+from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.bench.clock import side_by_side
 from visualizer.bench.report import Row
 from visualizer.bench.stylegan2 import StyleGan2

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from visualizer.errors import UserError
+from visualizer.files import unwritable
 
 # Changes smaller than this part are noise.
 NOISE = 0.05
@@ -57,7 +58,7 @@ class Report:
         try:
             path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            raise UserError(f"{path} can't be written ({error.strerror}); choose another path.") from None
+            raise unwritable(path, error) from None
 
     @classmethod
     def load(cls, path: Path) -> Report:

@@ -15,7 +15,7 @@ import click
 from visualizer import __version__
 from visualizer.cli import learning, measuring, options, showing, video
 from visualizer.cli.group import Commands
-from visualizer.errors import UserError
+from visualizer.files import unwritable
 
 
 @click.group(
@@ -49,7 +49,7 @@ def start_log(path: Path) -> None:
     try:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror}); choose another path.") from None
+        raise unwritable(path, error) from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger("visualizer")
     log.addHandler(handler)

@@ -29,10 +29,10 @@ def fit(songs: tuple[Path, ...], output: Path, seed: int) -> None:
       visualizer fit *.mp3 -o my.safetensors
       visualizer render new.mp3 -o clip.mp4 --codebook my.safetensors
     """
-    from visualizer import weights
     from visualizer.audio import fitting
+    from visualizer.files import check_writable
 
-    weights.check_writable(output)
+    check_writable(output)
     codebook, report = fitting.fit(songs, seed)
     codebook.save(output)
     click.echo(f"{output}: {len(codebook)} clusters from {len(songs)} songs, {report}.")
@@ -166,7 +166,7 @@ def dream(
       visualizer dream -o bank.safetensors --all --seed 7
       visualizer dream -o new.safetensors --again old.safetensors --generator mine.safetensors
     """
-    from visualizer import weights
+    from visualizer.files import check_writable
     from visualizer.neural import dreaming
     from visualizer.neural.inference import choose_device
 
@@ -177,7 +177,7 @@ def dream(
     if style and stop_at is not None:
         raise UserError("--style and --stop-at both say where climbs end; give one of them.")
     wanted = dreaming.class_numbers(classes) if classes else range(1000) if everything else None
-    weights.check_writable(output)
+    check_writable(output)
     order = {
         "classes": None if wanted is None else list(wanted),
         "photos": [str(folder) for folder in photos],
@@ -215,10 +215,11 @@ def encode(photos: tuple[Path, ...], output: Path, generator: Path | None) -> No
       visualizer encode holiday/*.jpg -o holiday.safetensors
       visualizer sheet holiday.safetensors -o holiday.png
     """
-    from visualizer import assets, weights
+    from visualizer import assets
+    from visualizer.files import check_writable
     from visualizer.neural.encoding import encode_photos
 
-    weights.check_writable(output)
+    check_writable(output)
     bank, skipped = encode_photos(
         photos,
         generator or assets.model("generator.safetensors"),
@@ -243,13 +244,13 @@ def sheet(file: Path, output: Path, generator: Path | None, device: str) -> None
       visualizer sheet bank.safetensors -o bank.png
       visualizer sheet generator.safetensors -o generator.jpg
     """
-    from visualizer import weights
+    from visualizer.files import check_writable
     from visualizer.neural import sheet as sheets
     from visualizer.neural.inference import choose_device
 
     if output.suffix.lower() not in SHEET_FORMATS:
         raise UserError(f"{output}: a sheet is a picture; choose a path ending in .png or .jpg.")
-    weights.check_writable(output)
+    check_writable(output)
     picture = sheets.of_file(file, choose_device(device), generator)
     picture.save(output)
     click.echo(f"{output}: {picture.width}x{picture.height}.")

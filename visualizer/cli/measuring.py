@@ -32,14 +32,14 @@ def bench(json_file: Path | None, compare: Path | None, seconds: float, device: 
       visualizer bench --json today.json
       visualizer bench --compare today.json
     """
-    from visualizer import weights
     from visualizer.bench.report import Report
     from visualizer.bench.run import run
+    from visualizer.files import check_writable
     from visualizer.neural.inference import choose_device
 
     old = Report.load(compare) if compare else None
     if json_file:
-        weights.check_writable(json_file)
+        check_writable(json_file)
     report = run(choose_device(device), seconds)
     if json_file:
         report.save(json_file)

@@ -65,14 +65,15 @@ def make_video(
     verbose: bool,
 ) -> None:
     """Render a song to a file and tell how it went."""
-    from visualizer import assets, offline, weights
+    from visualizer import assets, offline
     from visualizer.display.video import check_path, check_size
+    from visualizer.files import check_writable
     from visualizer.neural.generator import Generator
     from visualizer.neural.inference import choose_device, make_painter
 
     check_size(*size)
     check_path(output)
-    weights.check_writable(output)
+    check_writable(output)
     look, names, motion = offline.open_parts(preset, codebook, seed)
     painter = make_painter(
         Generator.load(generator or assets.model("generator.safetensors")), choose_device(device)
@@ -115,7 +116,8 @@ def check(video: Path, as_json: bool, fix: Path | None) -> None:
     """
     import json
 
-    from visualizer.flash_check import check_video, fix_video
+    from visualizer.flash_check import check_video
+    from visualizer.flash_fix import fix_video
 
     report = fix_video(video, fix) if fix else check_video(video)
     click.echo(json.dumps(report.to_dict(), indent=1) if as_json else report)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import queue
 import threading
@@ -15,15 +14,22 @@ import av
 import numpy as np
 from av.video.reformatter import Colorspace, Interpolation
 
+from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.errors import UserError
+from visualizer.files import unwritable
 
-AUDIO_RATE = 44100
 MAX_WIDTH, MAX_HEIGHT = 7680, 4320
 # Half the work of preset superfast; the three switches give back what ultrafast leaves out at a cheap price:
 # a third of the file's size, and blocks that don't show.
 X264: dict[str, object] = {"preset": "ultrafast", "crf": "21", "x264-params": "cabac=1:no-deblock=0:8x8dct=1"}
 BT709 = 1
 LIMITED_RANGE = 1
+
+
+def tag_colours(context: av.VideoCodecContext) -> None:
+    """Say in the file that its colours are BT.709 in limited range, as players expect of HD video."""
+    context.colorspace = context.color_primaries = context.color_trc = BT709
+    context.color_range = LIMITED_RANGE
 
 
 def check_size(width: int, height: int) -> None:
@@ -68,7 +74,7 @@ class VideoWriter:
             self._part.touch()
             self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
         except (OSError, av.FFmpegError) as error:
-            raise self._unwritable(error) from None
+            raise unwritable(self.path, error) from None
         self._container.metadata["comment"] = comment
         self._add_streams()
         self._queue: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=8)
@@ -82,10 +88,8 @@ class VideoWriter:
         video.pix_fmt = "yuv420p"
         video.options = X264
         video.time_base = 1 / self.fps
-        context = video.codec_context
-        context.colorspace = context.color_primaries = context.color_trc = BT709
-        context.color_range = LIMITED_RANGE
-        audio = self._container.add_stream("aac", rate=AUDIO_RATE, layout="stereo")
+        tag_colours(video.codec_context)
+        audio = self._container.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")
         audio.bit_rate = 192_000
         self._video, self._audio = video, audio
 
@@ -104,14 +108,7 @@ class VideoWriter:
 
     def _raise_error(self) -> None:
         if self._error is not None:
-            raise self._unwritable(self._error) from None
-
-    def _unwritable(self, error: BaseException) -> UserError:
-        code = getattr(error, "errno", None)
-        if code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-            return UserError(f"{self.path}: the disk is full; free some space or write to another disk.")
-        reason = os.strerror(code) if code and code > 0 and code < 200 else str(error)
-        return UserError(f"{self.path} can't be written ({reason}); choose another path.")
+            raise unwritable(self.path, self._error) from None
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
@@ -131,9 +128,9 @@ class VideoWriter:
     def _encode_sound(self, block: np.ndarray) -> None:
         planar = np.ascontiguousarray(block.T, np.float32)
         frame = av.AudioFrame.from_ndarray(planar, format="fltp", layout="stereo")
-        frame.sample_rate = AUDIO_RATE
+        frame.sample_rate = SAMPLE_RATE
         frame.pts = self.n_samples
-        frame.time_base = Fraction(1, AUDIO_RATE)
+        frame.time_base = Fraction(1, SAMPLE_RATE)
         self.n_samples += len(block)
         self._container.mux(self._audio.encode(frame))
 
@@ -169,7 +166,7 @@ class VideoWriter:
             os.replace(self._part, self.path)
         except (OSError, av.FFmpegError) as failure:
             self._discard()
-            raise self._unwritable(failure) from None
+            raise unwritable(self.path, failure) from None
 
     def _discard(self) -> None:
         with contextlib.suppress(OSError, av.FFmpegError):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from visualizer import weights
 from visualizer.errors import UserError
+from visualizer.files import check_writable
 from visualizer.neural import distributed
 from visualizer.neural.classifier import Classifier
 from visualizer.neural.pictures import Pictures
@@ -73,7 +73,7 @@ def train(
     preview = output.with_suffix(".preview.png")
     if resume and not checkpoint.is_file():
         raise UserError(f"{checkpoint}: no checkpoint to resume; start without --resume.")
-    weights.check_writable(output)
+    check_writable(output)
     device = distributed.start(device or torch.device("cpu"))
     processes = distributed.world_size()
     unit = TRAINED_REBUILT_OF * processes
