@@ -214,8 +214,8 @@ def test_no_cuda(visualizer, tmp_path, song):
 
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
-    result = visualizer("render", song, "-o", "clip.mp4", "--device", "cuda", *SMALL, cwd=tmp_path)
-    assert_one_sentence(result, "CUDA", "--device cpu")
+    result = visualizer("render", song, "-o", "clip.mp4", "--compute", "cuda", *SMALL, cwd=tmp_path)
+    assert_one_sentence(result, "CUDA", "--compute cpu")
 
 
 def test_the_song_is_never_overwritten(visualizer, tmp_path, song):

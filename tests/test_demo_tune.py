@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from visualizer.audio import demo_score as score
 from visualizer.audio import demo_tune as demo
 
-BEAT = 60 / demo.BPM
+BEAT = 4 * demo.STEP
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_lead_follows_the_written_melody():
 
 def test_lines_fill_whole_bars_and_rows_cover_the_tune():
     assert sum(length for *_, length in demo.melody(demo.BELL_LINE, 0)) == 64
-    for row, patterns in demo.SCORE.values():
+    for row, patterns in score.SCORE.values():
         letters = row.replace(" ", "")
         assert len(letters) == len(demo.HARMONY)
         assert set(letters) - {"."} == set(patterns)

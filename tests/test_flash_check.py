@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from visualizer import flash_fix
+from visualizer.cli.video import check
 from visualizer.errors import UserError
 from visualizer.flash_check import check_video
 from visualizer.flash_fix import fix_video
@@ -174,6 +175,17 @@ def test_a_file_cut_short_is_checked_as_far_as_it_goes(tmp_path):
     cut.write_bytes(whole[: len(whole) * 2 // 3])
     report = check_video(cut, progress=False)
     assert 20 < report.frames < 120 and not report.safe
+    assert len(report.damage) == 1 and "of 4.0 s" in report.damage[0]
+
+
+def test_what_could_not_be_read_is_told_with_the_verdict(tmp_path, capsys):
+    whole = write(tmp_path / "whole.mkv", calm(4))
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert not check_video(whole, progress=False).damage
+    with pytest.raises(UserError, match=r"is damaged: it ends after .* of 4.0 s; only what could be read"):
+        check.callback(cut, False, None)
+    assert "PASS" in capsys.readouterr().out
 
 
 def sound_only(folder):

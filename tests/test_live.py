@@ -287,7 +287,7 @@ def test_the_blackout_is_black_and_goes_away():
 
 def test_backstage_tells_and_raises():
     heard, troubles = [], []
-    with Backstage(troubles.append) as backstage:
+    with Backstage(troubles.append, lambda sentence: None) as backstage:
         backstage.do(lambda: backstage.tell(lambda: heard.append(threading.current_thread().name)))
 
         def fail():

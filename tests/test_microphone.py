@@ -18,7 +18,8 @@ from visualizer.audio.codebook import SILENCE
 from visualizer.audio.default_device import DefaultDevice
 from visualizer.audio.line import Line
 from visualizer.audio.listener import Listener
-from visualizer.audio.microphone import Microphone, find_device, list_devices
+from visualizer.audio.microphone import Microphone
+from visualizer.audio.portaudio import find_device, list_devices
 from visualizer.audio.song import mono
 from visualizer.audio.timing import StreamClock
 from visualizer.errors import UserError
@@ -66,7 +67,7 @@ def test_the_callback_hears_what_the_offline_engine_hears(codebook, tune, channe
     live = ByHand(codebook)
     heard = live.feed(mono(sound) if channels == 1 else np.tile(sound, channels // 2))
     assert clusters(heard) == expected
-    assert live.microphone.errors == live.microphone.overflows == 0
+    assert live.microphone.errors == live.microphone.lost == 0
     assert live.microphone._level > -40
 
 
@@ -130,7 +131,7 @@ def test_lost_samples_are_counted_and_the_clock_holds(codebook, tune):
     good = mono(tune[6 * SR : 7 * SR])
     live.feed(good)
     live.feed(good[:512], status=SimpleNamespace(input_overflow=True, output_underflow=False))
-    assert live.microphone.overflows == 1
+    assert live.microphone.lost == 1
 
 
 def test_the_record_of_durations_does_not_grow(codebook):
@@ -170,7 +171,8 @@ import ctypes.util
 ctypes.util.find_library = lambda name: None
 from visualizer import assets
 from visualizer.audio.codebook import Codebook
-from visualizer.audio.microphone import Microphone, require_portaudio
+from visualizer.audio.microphone import Microphone
+from visualizer.audio.portaudio import library
 from visualizer.errors import UserError
 from visualizer.latent.ring import Ring
 import time
@@ -178,7 +180,7 @@ with Microphone(Codebook.load(assets.model("codebook.safetensors")), Ring()) as 
     time.sleep(0.5)
     print(microphone.ok, microphone.status, microphone.level, microphone.callback_share())
 try:
-    require_portaudio()
+    library()
 except UserError as error:
     print(error)
 """
@@ -248,7 +250,7 @@ def test_what_is_played_is_what_is_heard(pulse, codebook, wav, tune):
         pulse.hush()
         assert microphone.status == f"listening to {microphone.device_name}"
         assert microphone.errors == 0
-        share, overflows = microphone.callback_share(), microphone.overflows
+        share, overflows = microphone.callback_share(), microphone.lost
     events, heard = drain(ring), np.concatenate(heard)
 
     # The windows begin at any of 512 places of the tune: cut it where the microphone did.

@@ -118,13 +118,31 @@ def test_the_way_is_chosen_by_the_clock(window, monkeypatch):
 
 
 def test_the_clock_sets_the_pace_where_no_screen_does(window):
-    for _ in range(10):  # this screen says that it sets one, and doesn't
-        window.swap()
+    window.find_pace()  # this screen says that it sets one, and doesn't
     begun, cpu = time.perf_counter(), time.process_time()
     for _ in range(30):
         window.swap()
     assert time.perf_counter() - begun >= 0.9 * 30 * window.period
     assert time.process_time() - cpu < 0.4 * (time.perf_counter() - begun)  # it sleeps, and doesn't spin
+
+
+@pytest.mark.parametrize("hertz", [60, 144])
+def test_the_screens_pace_is_learnt_at_the_start_and_kept_while_frames_are_late(window, monkeypatch, hertz):
+    def flip():  # as a screen that shows each frame at its next refresh
+        time.sleep(1 / hertz - time.perf_counter() % (1 / hertz))
+
+    monkeypatch.setattr(window._pygame.display, "flip", flip)
+    monkeypatch.setattr(window, "_vsync", True)
+    window.find_pace()
+    assert window.period == pytest.approx(1 / hertz, rel=0.1)
+    for _ in range(70):  # while it loads
+        time.sleep(0.03)
+        window.swap()
+    window.forget_pace()
+    for i in range(70):
+        time.sleep(0.001 if i % 3 else 1.2 / hertz)  # drawing takes too long now and then
+        window.swap()
+    assert window.period == pytest.approx(1 / hertz, rel=0.1)
 
 
 def test_events_of_the_window(window):

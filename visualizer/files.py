@@ -28,7 +28,7 @@ def check_writable(path: Path | str) -> None:
     part = path.with_name(path.name + ".part")
     try:
         part.touch()
-        part.unlink()
+        part.unlink(missing_ok=True)  # several processes may try at once
         if path.is_dir():
             raise IsADirectoryError("it is a folder")
     except OSError as error:

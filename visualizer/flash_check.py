@@ -21,7 +21,7 @@ class Violation:
     """A passage of a video that breaks the rule."""
 
     kind: str
-    """"general", "red", or "sustained" for either of them kept up for five seconds."""
+    """"general", "red", or "sustained" for either of them kept up for four of five seconds."""
     start: float
     """Seconds, from the beginning of the first window of time that holds too many flashes..."""
     end: float
@@ -40,15 +40,17 @@ class Report:
     flashes: float = 0.0
     """The most flashes in a second that a block of the picture, or the whole of it, made."""
     violations: list[Violation] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+    """What of the video could not be read, and so was not checked; a clause for each kind."""
 
     @property
     def safe(self) -> bool:
-        """Whether the video keeps the rule."""
+        """Whether what could be read of the video keeps the rule."""
         return not self.violations
 
     def to_dict(self) -> dict[str, object]:
-        """For JSON: file, verdict ("pass" or "fail"), seconds, frames, most_flashes_per_second, violations
-        and rule.
+        """For JSON: file, verdict ("pass" or "fail"), seconds, frames, most_flashes_per_second, violations,
+        damage and rule.
         """
         return {
             "file": self.path,
@@ -60,6 +62,7 @@ class Report:
                 {k: v if isinstance(v, str) else round(v, 3) for k, v in asdict(v).items()}
                 for v in self.violations
             ],
+            "damage": self.damage,
             "rule": RULE,
         }
 
@@ -68,7 +71,7 @@ class Report:
         found = f"{self.frames} frames, {_clock(self.seconds)}, at most {self.flashes:g} flashes a second"
         if self.safe:
             return f"{self.path}: PASS ({found})."
-        names = {"general": "flashes", "red": "red flashes", "sustained": "flashes for five seconds"}
+        names = {"general": "flashes", "red": "red flashes", "sustained": "flashes for four of five seconds"}
         lines = [
             f"  {_clock(v.start)} to {_clock(v.end)}  too many {names[v.kind]}, "
             f"on up to {v.area:.0%} of a 10-degree field of view"
@@ -103,7 +106,7 @@ def check_video(path: Path | str, progress: bool = True) -> Report:
                 _note(report, watch)
                 shown.update()
         video.check_seen()
-        report.frames = video.n_frames
+        report.frames, report.damage = video.n_frames, video.damage
         report.seconds = video.time - begun + float(1 / video.rate)
     report.violations.sort(key=lambda v: v.start)
     return report

@@ -38,9 +38,9 @@ def fix_video(path: Path | str, out: Path | str, progress: bool = True) -> Repor
     part = out.with_name(f".{out.stem}.part{out.suffix}")
     try:
         for margin in MARGINS:
-            _write_safe(path, out, part, margin, progress)
+            damage = _write_safe(path, out, part, margin, progress)
             report = check_video(part, progress)
-            report.path = str(out)
+            report.path, report.damage = str(out), damage
             if report.safe:
                 break
         else:
@@ -76,7 +76,8 @@ def _writing(out: Path) -> Iterator[None]:
         raise unwritable(out, error) from None
 
 
-def _write_safe(path: Path | str, out: Path, part: Path, margin: float, progress: bool) -> None:
+def _write_safe(path: Path | str, out: Path, part: Path, margin: float, progress: bool) -> list[str]:
+    """Returns what of the original could not be read."""
     limiter = FlashLimiter(margin=margin)
     with VideoReader(path) as video, bar(video.expected_frames, "writing", "frame", progress) as shown:
         with _writing(out):
@@ -98,6 +99,7 @@ def _write_safe(path: Path | str, out: Path, part: Path, margin: float, progress
                 copy.finish()
         finally:
             copy.close()
+        return video.damage
 
 
 class _Copy:

@@ -42,6 +42,26 @@ class Ears(Protocol):
         """The sound device's name, "" before one was found."""
         ...
 
+    @property
+    def finished(self) -> bool:
+        """Whether all has been heard that there was; never of a microphone."""
+        ...
+
+    @property
+    def failure(self) -> str:
+        """Why it can't go on and never will, without a full stop; "" while it can."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """How often sound was lost because the program came too late."""
+        ...
+
+    @property
+    def errors(self) -> int:
+        """Exceptions caught in the callback; anything but 0 is a defect, and the log has it."""
+        ...
+
     def callback_share(self) -> tuple[float, float]:
         """(median, 99th percentile) of the audio callback's time, as a share of its block's duration."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from visualizer.audio.portaudio import Device, Kind
 from visualizer.audio.timing import Durations, StreamClock, hurry
 from visualizer.errors import UserError
 
+log = logging.getLogger("visualizer")
 WHAT = {"input": "microphone", "output": "loudspeaker"}
 DOING = {"input": "listening to", "output": "playing on"}
 
@@ -104,6 +106,8 @@ class Line:
         self.xruns = 0
         """Times that samples were lost because the callback came too late."""
         self.errors = 0
+        self._error: Exception | None = None
+        self._logged: set[str] = set()
         self.durations = Durations()
         self.meaningful = 0.0
         """When a sample last differed from zero, perf_counter seconds; to be kept by `handle`."""
@@ -137,7 +141,7 @@ class Line:
             portaudio.skip_farewell()
 
     def callback(self, samples: np.ndarray, n_frames: int, times: Times, status: Flags) -> None:
-        """What PortAudio calls: no lock, no I/O, nothing that grows, no exception out."""
+        """What PortAudio calls: no lock, no I/O, nothing that grows; exceptions are left to the watchdog."""
         begun = time.perf_counter()
         self._inside = True
         try:
@@ -149,8 +153,9 @@ class Line:
                 self.xruns += 1
             begin = self._clock.begin(n_frames, self._measure(begun, n_frames, times))
             self._handle(samples, begin, self._rate)
-        except Exception:
+        except Exception as error:
             self.errors += 1
+            self._error = error
             if self.kind == "output":
                 samples[:] = 0
         finally:
@@ -207,9 +212,17 @@ class Line:
                 self._shut()
                 self.status = f"{self.device_name or WHAT[self.kind]} fails ({error})"
             self._looked = True
+            self._log_error()
             if self._closing.wait(self.POLL_S):
                 break
         self._shut()
+
+    def _log_error(self) -> None:
+        """Write down what was caught in the callback, once of each kind."""
+        error, self._error = self._error, None
+        if error is not None and repr(error) not in self._logged and len(self._logged) < 100:
+            self._logged.add(repr(error))
+            log.error("in the callback of the %s", WHAT[self.kind], exc_info=error)
 
     def _gone(self) -> str:
         return f"{self.device_name} is gone, waiting for it to come back"

@@ -10,10 +10,7 @@ from visualizer.audio.codebook import Codebook
 from visualizer.audio.ears import Sink
 from visualizer.audio.line import Line
 from visualizer.audio.listener import Event, Listener
-from visualizer.audio.portaudio import find_device, list_devices, require_portaudio
 from visualizer.audio.resampler import Resampler
-
-__all__ = ["Microphone", "find_device", "list_devices", "require_portaudio"]
 
 # A sound card's samples stay within ±1. What is wildly beyond is a fault, and would deafen the
 # analysis to all that follows by its loudness.
@@ -62,13 +59,23 @@ class Microphone:
         return self._line.device_name
 
     @property
-    def overflows(self) -> int:
+    def finished(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def failure(self) -> str:
+        """Nothing that does not end by itself."""
+        return ""
+
+    @property
+    def lost(self) -> int:
         """How often samples were lost because the callback came too late."""
         return self._line.xruns
 
     @property
     def errors(self) -> int:
-        """Exceptions caught in the callback; anything but 0 is a defect."""
+        """Exceptions caught in the callback; anything but 0 is a defect, and the log has it."""
         return self._line.errors
 
     def callback_share(self) -> tuple[float, float]:

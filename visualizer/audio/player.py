@@ -139,8 +139,18 @@ class Player:
         return self._line.device_name
 
     @property
+    def failure(self) -> str:
+        """Why the song can't be played on, "" while it can."""
+        return self._trouble
+
+    @property
+    def lost(self) -> int:
+        """How often the device, or the decoder, came too late."""
+        return self._line.xruns + self.underruns
+
+    @property
     def errors(self) -> int:
-        """Exceptions caught in the callback; anything but 0 is a defect."""
+        """Exceptions caught in the callback; anything but 0 is a defect, and the log has it."""
         return self._line.errors
 
     @property

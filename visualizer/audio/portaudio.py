@@ -46,11 +46,6 @@ def library() -> ModuleType:
         raise UserError(f"{_missing}.")
 
 
-def require_portaudio() -> None:
-    """For commands that are nothing without sound. Raises UserError if PortAudio can't be used."""
-    library()
-
-
 @dataclass(frozen=True)
 class Device:
     """A sound device as PortAudio has it. Its index holds until devices come or go."""

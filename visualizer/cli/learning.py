@@ -62,7 +62,7 @@ def fit(songs: tuple[Path, ...], output: Path, seed: int) -> None:
     help='A generator to start from instead of from nothing; "shipped" is the one that comes along.',
 )
 @options.compute()
-def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start, device) -> None:
+def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start, compute) -> None:
     """Train a generator on the pictures in FOLDERs; each is drawn from equally often, one named twice
     twice as often.
 
@@ -88,7 +88,7 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start
     if start == Path("shipped"):
         start = assets.model("generator.safetensors")
     classifier = Classifier.load(assets.model("classifier.safetensors"))
-    device = choose_device(device)
+    device = choose_device(compute)
     done = run(list(folders), output, classifier, steps, minutes, batch_size, seed, device, resume, start)
     click.echo(f"{output}: {done}.")
 
@@ -152,7 +152,7 @@ def dream(
     seed,
     resume,
     generator,
-    device,
+    compute,
 ) -> None:
     """Find vectors worth seeing by gradient ascent: climb until the classifier sees a class.
 
@@ -182,13 +182,14 @@ def dream(
         "classes": None if wanted is None else list(wanted),
         "photos": [str(folder) for folder in photos],
         "again": str(again) if again else None,
+        "generator": str(generator) if generator else None,
         "count": count,
         "style": style,
         "stop_at": stop_at,
         "steps": steps,
         "seed": seed,
     }
-    dreamer = dreaming.Dreamer(choose_device(device), generator)
+    dreamer = dreaming.Dreamer(choose_device(compute), generator)
     kept, interrupted = dreamer.dream(
         output, dreamer.starts(wanted, photos, seed, again), count, stop_at, style, steps, seed, resume, order
     )
@@ -236,7 +237,7 @@ def encode(photos: tuple[Path, ...], output: Path, generator: Path | None) -> No
 @options.output("SHEET.png", "The picture to write.")
 @options.generator
 @options.compute()
-def sheet(file: Path, output: Path, generator: Path | None, device: str) -> None:
+def sheet(file: Path, output: Path, generator: Path | None, compute: str) -> None:
     """Draw all vectors of a bank, with their labels, or samples of a generator.
 
     \b
@@ -251,6 +252,6 @@ def sheet(file: Path, output: Path, generator: Path | None, device: str) -> None
     if output.suffix.lower() not in SHEET_FORMATS:
         raise UserError(f"{output}: a sheet is a picture; choose a path ending in .png or .jpg.")
     check_writable(output)
-    picture = sheets.of_file(file, choose_device(device), generator)
+    picture = sheets.of_file(file, choose_device(compute), generator)
     picture.save(output)
     click.echo(f"{output}: {picture.width}x{picture.height}.")

@@ -21,7 +21,7 @@ from visualizer.cli import options
     "--seconds", type=click.FloatRange(0.1, 60), default=1.0, help="About how long each comparison takes."
 )
 @options.compute()
-def bench(json_file: Path | None, compare: Path | None, seconds: float, device: str) -> None:
+def bench(json_file: Path | None, compare: Path | None, seconds: float, compute: str) -> None:
     """Measure how fast everything is on this machine: worth a minute before a show.
 
     Whatever is compared is measured in turns within the same run. Close other programs first.
@@ -40,7 +40,7 @@ def bench(json_file: Path | None, compare: Path | None, seconds: float, device: 
     old = Report.load(compare) if compare else None
     if json_file:
         check_writable(json_file)
-    report = run(choose_device(device), seconds)
+    report = run(choose_device(compute), seconds)
     if json_file:
         report.save(json_file)
     click.echo(report.table())

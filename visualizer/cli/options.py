@@ -69,10 +69,16 @@ def output(metavar: str, what: str, required: bool = True) -> Command:
     return click.option("-o", "--output", type=FILE, required=required, metavar=metavar, help=what)
 
 
-def compute(name: str = "--device") -> Command:
+# Where a command has no sound device, --device says the same.
+COMPUTE = {True: ("--compute", "--device"), False: ("--compute",)}
+
+
+def compute(soundless: bool = True) -> Command:
     """Which processor the networks run on."""
     choice = click.Choice(["auto", "cpu", "cuda"])
-    return click.option(name, type=choice, default="auto", help="Where the network runs.")
+    return click.option(
+        *COMPUTE[soundless], "compute", type=choice, default="auto", help="Where the network runs."
+    )
 
 
 def seed(what: str) -> Command:
@@ -92,6 +98,13 @@ flashing = click.option(
 )
 
 
+def warn_of_flashing(what: str) -> None:
+    """To be said whenever the limiter is off; what: a video's name, or "the window"."""
+    click.echo(
+        f"WARNING: the flash limiter is off; {what} may harm people with photosensitive epilepsy.", err=True
+    )
+
+
 def together(*options: Command) -> Command:
     """Several options as one decorator, in the order in which the help lists them."""
 
@@ -103,7 +116,7 @@ def together(*options: Command) -> Command:
     return add
 
 
-class Rendering(TypedDict):
+class RenderingOptions(TypedDict):
     """What the options of `rendering` say."""
 
     preset: str
@@ -112,7 +125,7 @@ class Rendering(TypedDict):
     seed: int | None
     codebook: Path | None
     generator: Path | None
-    device: str
+    compute: str
     allow_flashing: bool
     verbose: bool
 
@@ -139,7 +152,7 @@ rendering = together(
 )
 
 
-class Window(TypedDict, total=False):
+class WindowOptions(TypedDict, total=False):
     """What --device and the options of `window` say, save --verbose."""
 
     preset: str | None
@@ -158,7 +171,7 @@ window = together(
     click.option("--monitor", type=click.IntRange(0), metavar="N", help="Open on this display of `devices`."),
     click.option("--size", type=Size(), default="1280x720", help="Size of the window in pixels."),
     generator,
-    compute("--compute"),
+    compute(soundless=False),
     flashing,
     click.option("--verbose", is_flag=True, help="Tell afterwards how fast it was."),
 )

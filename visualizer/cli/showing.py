@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "--device", metavar="NAME|INDEX", help="Listen to this input of `devices`.  [default: the system's]"
 )
 @options.window
-def live(verbose: bool, **wishes: Unpack[options.Window]) -> None:
+def live(verbose: bool, **wishes: Unpack[options.WindowOptions]) -> None:
     """Open the window and follow the microphone, or any other input. In the window, H lists the keys.
 
     \b
@@ -37,7 +37,7 @@ def live(verbose: bool, **wishes: Unpack[options.Window]) -> None:
     "--device", metavar="NAME|INDEX", help="Play on this output of `devices`.  [default: the system's]"
 )
 @options.window
-def play(song: Path, verbose: bool, **wishes: Unpack[options.Window]) -> None:
+def play(song: Path, verbose: bool, **wishes: Unpack[options.WindowOptions]) -> None:
     """Play SONG through the loudspeakers and follow it in the window. H lists the keys.
 
     \b
@@ -50,9 +50,11 @@ def play(song: Path, verbose: bool, **wishes: Unpack[options.Window]) -> None:
     _show(Song(song), verbose, **wishes)
 
 
-def _show(source: Source, verbose: bool, **wishes: Unpack[options.Window]) -> None:
+def _show(source: Source, verbose: bool, **wishes: Unpack[options.WindowOptions]) -> None:
     from visualizer.live import run_live
 
+    if wishes.get("allow_flashing"):
+        options.warn_of_flashing("the window")
     try:
         statistics = run_live(source, **wishes)
     finally:
@@ -82,7 +84,7 @@ def devices() -> None:
     "FILE.mp4", "Write a video.  [default: demo.mp4 if there is no display, else none]", required=False
 )
 @options.rendering
-def demo(output: Path | None, **wishes: Unpack[options.Rendering]) -> None:
+def demo(output: Path | None, **wishes: Unpack[options.RenderingOptions]) -> None:
     """Play the built-in demo tune with the shipped networks: nothing else is needed.
 
     It opens a window. With -o, --seed or --codebook, or where there is no display, it makes a video.
@@ -96,11 +98,11 @@ def demo(output: Path | None, **wishes: Unpack[options.Rendering]) -> None:
     from visualizer.audio.song import Recording
     from visualizer.display.window import NoDisplay
 
-    window: options.Window = {
+    window: options.WindowOptions = {
         "preset": wishes["preset"],
         "size": wishes["size"],
         "generator": wishes["generator"],
-        "compute": wishes["device"],
+        "compute": wishes["compute"],
         "allow_flashing": wishes["allow_flashing"],
     }
     # What only a video can have asks for one.

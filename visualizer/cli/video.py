@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @options.rendering
 def render(
-    song: Path, output: Path, start: float, duration: float | None, **wishes: Unpack[options.Rendering]
+    song: Path, output: Path, start: float, duration: float | None, **wishes: Unpack[options.RenderingOptions]
 ) -> None:
     """Make a music video from SONG, any file with sound that FFmpeg can read.
 
@@ -60,7 +60,7 @@ def make_video(
     seed: int | None,
     codebook: Path | None,
     generator: Path | None,
-    device: str,
+    compute: str,
     allow_flashing: bool,
     verbose: bool,
 ) -> None:
@@ -76,13 +76,10 @@ def make_video(
     check_writable(output)
     look, names, motion = offline.open_parts(preset, codebook, seed)
     painter = make_painter(
-        Generator.load(generator or assets.model("generator.safetensors")), choose_device(device)
+        Generator.load(generator or assets.model("generator.safetensors")), choose_device(compute)
     )
     if allow_flashing:
-        click.echo(
-            f"WARNING: the flash limiter is off; {output} may harm people with photosensitive epilepsy.",
-            err=True,
-        )
+        options.warn_of_flashing(str(output))
     report = offline.render(song, output, look, motion, names, painter, size, fps, not allow_flashing)
     click.echo(f"{output}: {report.frames} frames, {report.seconds:.1f} s, preset {look.title}.")
     if verbose:
@@ -121,4 +118,9 @@ def check(video: Path, as_json: bool, fix: Path | None) -> None:
 
     report = fix_video(video, fix) if fix else check_video(video)
     click.echo(json.dumps(report.to_dict(), indent=1) if as_json else report)
+    if report.safe and report.damage:
+        raise UserError(
+            f"{video} is damaged: {'; '.join(report.damage)}; only what could be read was checked, "
+            f"use an intact copy for the rest."
+        )
     sys.exit(0 if report.safe else 1)

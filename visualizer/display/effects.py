@@ -56,7 +56,7 @@ class Effects:
 
     def __init__(self, table: DisplayTable, drive: DriveTable, aspect: float, picture_size: int = 256):
         """aspect: width / height of the frames to make."""
-        self._table, self._aspect = table, aspect
+        self._table, self.aspect = table, aspect
         self._drive = Drive(drive)
         self._height, self._width = frame_shape(picture_size, aspect, table.fit)
         self._grid = self._base_grid(picture_size - 2 * MARGIN)
@@ -112,7 +112,7 @@ class Effects:
         self._frames += 1
         self._follow(picture.device)
         if self._is_plain and not picture.is_cuda:
-            framed = frame(picture[None].numpy(force=True), self._aspect, self._table.fit)[0]
+            framed = frame(picture[None].numpy(force=True), self.aspect, self._table.fit)[0]
             return torch.from_numpy(np.ascontiguousarray(framed))
         inner = picture[MARGIN:-MARGIN, MARGIN:-MARGIN]
         image = self._warp(inner.permute(2, 0, 1)[None].float())

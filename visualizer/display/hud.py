@@ -15,6 +15,7 @@ WARNING_S = 8.0
 INFO_EVERY_S = 0.25
 # The level meter's left end, in dB re full scale.
 METER_FLOOR = -60.0
+MARK_ALPHA = 0.8
 WARM = (1.0, 0.745, 0.408)
 PALE = (0.95, 0.94, 0.92)
 
@@ -45,12 +46,14 @@ class Hud:
     the strip of presets.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mark: str = "") -> None:
+        """mark: words that stay in the corner for as long as the window is open."""
         self.info: Sequence[tuple[str, str]] = ()
         self.level = METER_FLOOR
         self.thumbnails: Sequence[Thumbnail] = ()
         self.current = 0
         self._size = (1, 1)
+        self._mark, self._mark_panel = mark, Panel()
         self._overlays = Overlays()
         self._title, self._message = _Passing(), _Passing()
         self._fades = {name: Fade() for name in ("info", "help", "strip")}
@@ -109,6 +112,10 @@ class Hud:
             panel.show((name, description, unit, width), lambda: panels.title(name, description, unit, width))
             self._overlays.panel(panel, unit, floor - panel.size[1], title)
             floor -= (panel.size[1] + unit / 2) * title
+        if self._mark:
+            panel = self._mark_panel
+            panel.show((unit, width), lambda: panels.message(self._mark, unit, width, warning=True))
+            self._overlays.panel(panel, width - panel.size[0] - unit, unit, MARK_ALPHA)
         self._draw_info(unit, alpha["info"] * (1 - alpha["help"]), dt)
         if alpha["help"] > 0:
             panel = self._panels["help"]

@@ -47,6 +47,8 @@ class Stage:
 
     def play(self, preset: Preset, effects: Effects, fade: float) -> None:
         """Go over to a preset's effects within `fade` seconds."""
+        if effects.aspect != self.aspect:  # the window changed its shape since they were made
+            effects = self.effects(preset)
         if self._effects is not None:
             # In the middle of a fade, its last frame stands still: never more than two effects run.
             self._leaving = self._effects if self._progress >= 1 else self._composed

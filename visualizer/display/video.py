@@ -107,8 +107,10 @@ class VideoWriter:
         self._queue.put(item)
 
     def _raise_error(self) -> None:
-        if self._error is not None:
+        if isinstance(self._error, (OSError, av.FFmpegError)):
             raise unwritable(self.path, self._error) from None
+        if self._error is not None:
+            raise self._error
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:

@@ -21,7 +21,11 @@ UNSPECIFIED = 2
 
 
 class VideoReader:
-    """An open video file, read frame by frame. A context manager."""
+    """An open video file, read frame by frame. A context manager.
+
+    rate: frames a second. time: of the last frame, in seconds. damage: what was wrong with the file but left
+    something to see, a clause for each kind, complete after `check_seen`.
+    """
 
     def __init__(self, path: Path | str):
         """Raises UserError if the file is missing or holds no video."""
@@ -47,39 +51,46 @@ class VideoReader:
         self.time_base = self.stream.time_base or 1 / self.rate
         self.n_frames = 0
         self.time = 0.0
+        self.damage: list[str] = []
+        self._broken = 0
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the header says that it is; None if it doesn't."""
+        if self.stream.duration:
+            return float(self.stream.duration * self.time_base)
+        return self.container.duration / av.time_base if self.container.duration else None
 
     @property
     def expected_frames(self) -> int | None:
         """How many frames the header promises; None if it doesn't say."""
         if self.stream.frames:
             return self.stream.frames
-        if self.stream.duration:
-            return round(self.stream.duration * self.time_base * self.rate)
-        if self.container.duration:
-            return round(self.container.duration / av.time_base * self.rate)
-        return None
+        return None if self.seconds is None else round(self.seconds * self.rate)
 
     def packets(self) -> Iterator[av.Packet]:
         """The packets of the video and of all sound, as they lie in the file."""
-        try:
+        # A file that was cut short ends with an error.
+        with suppress(av.FFmpegError, OSError):
             yield from self.container.demux(self.stream, *self.container.streams.audio)
-        except (av.FFmpegError, OSError):
-            # A file that was cut short ends here.
-            return
 
     def frames(self, packet: av.Packet) -> Iterator[tuple[av.VideoFrame, torch.Tensor, float]]:
         """Decode: (frame, [h, w, 3] uint8 sRGB, seconds since the frame before); broken ones are left out."""
-        with suppress(av.InvalidDataError):
-            for frame in packet.decode():
-                if self.n_frames == 0:
-                    self.size = frame.height, frame.width
-                now = frame.time
-                if now is None:
-                    now = self.time + float(1 / self.rate) if self.n_frames else 0.0
-                dt = max(0.0, now - self.time) if self.n_frames else 0.0
-                self.time = now if self.n_frames == 0 else self.time + dt
-                self.n_frames += 1
-                yield frame, self._pixels(frame), dt
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError:
+            self._broken += 1
+            return
+        for frame in decoded:
+            if self.n_frames == 0:
+                self.size = frame.height, frame.width
+            now = frame.time
+            if now is None:
+                now = self.time + float(1 / self.rate) if self.n_frames else 0.0
+            dt = max(0.0, now - self.time) if self.n_frames else 0.0
+            self.time = now if self.n_frames == 0 else self.time + dt
+            self.n_frames += 1
+            yield frame, self._pixels(frame), dt
 
     def _pixels(self, frame: av.VideoFrame) -> torch.Tensor:
         unspecified = frame.colorspace == UNSPECIFIED and frame.height >= HD_HEIGHT
@@ -89,9 +100,14 @@ class VideoReader:
         return torch.from_numpy(np.ascontiguousarray(picture))
 
     def check_seen(self) -> None:
-        """Raises UserError if there was nothing to see."""
+        """To be called at the end. Raises UserError if there was nothing to see."""
         if self.n_frames == 0:
             raise UserError(f"{self.path} holds no picture that can be decoded; give another video.")
+        if self._broken:
+            self.damage.append(f"{self._broken} of its packets are broken and were left out")
+        begun = float((self.stream.start_time or 0) * self.time_base)
+        if self.seconds is not None and self.time - begun < 0.98 * self.seconds - 0.5:
+            self.damage.append(f"it ends after {self.time - begun:.1f} s of {self.seconds:.1f} s")
 
     def __enter__(self) -> VideoReader:
         return self

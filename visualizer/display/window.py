@@ -28,8 +28,12 @@ os.environ.setdefault("LP_NUM_THREADS", str(max(1, min(4, (os.cpu_count() or 1) 
 BLIND_DRIVERS = ("offscreen", "dummy", "evdev")
 SMALLEST = (160, 120)
 USUAL_S = 1 / 60
-# No screen is faster: swaps that take less don't wait for it.
-FASTEST_S = 1 / 500
+# No screen is faster, or slower: swaps that take less don't wait for it.
+FASTEST_S, SLOWEST_S = 1 / 500, 1 / 23
+# Swaps to learn a screen's pace from, after the first few, which only fill a queue.
+PROBES, QUEUED = 20, 4
+# A swap that takes so long has waited for the screen.
+WAITED_S = 0.001
 
 
 class NoDisplay(UserError):
@@ -256,25 +260,47 @@ class Window:
         now = time.perf_counter()
         if not self._vsync and due > now:
             time.sleep(due - now)
+        asked = time.perf_counter()
         self._pygame.display.flip()
         now = time.perf_counter()
-        self._follow_pace(now - self._swapped)
+        if self._vsync and now - asked > WAITED_S:
+            self._follow_pace(now - self._swapped)
         # By the clock, frames stay on its beat, unless one was missed.
         late = self._vsync or now - due > self.period
         self._swapped = now if late else max(due, now - self.period)
         return now
 
-    def _follow_pace(self, interval: float) -> None:
-        """Learn how fast the screen is, and that it sets no pace after all where swaps don't wait."""
+    def find_pace(self) -> None:
+        """Learn how fast the screen is, or that it sets no pace after all, by swapping as often as it can.
+
+        Takes some 20 refreshes. What the window shows must be of one colour: old frames come up again.
+        """
         if not self._vsync:
             return
-        self._intervals.append(interval)
-        recent = sorted(self._intervals)
-        if len(recent) >= 8 and recent[len(recent) // 2] < FASTEST_S:
+        intervals, last = [], time.perf_counter()
+        for _ in range(QUEUED + PROBES):
+            self._pygame.display.flip()
+            now = time.perf_counter()
+            intervals.append(now - last)
+            last = now
+        intervals = sorted(intervals[QUEUED:])
+        # Other work may delay any swap, but nothing hastens one that waits.
+        if intervals[0] < FASTEST_S:
             self._vsync, self.period = False, USUAL_S
-        elif len(recent) == self._intervals.maxlen:
+        else:
+            self.period = min(intervals[len(intervals) // 2], SLOWEST_S)
+        self._swapped = last
+
+    def forget_pace(self) -> None:
+        """What was swapped up to now was not swapped as fast as can be."""
+        self._intervals.clear()
+
+    def _follow_pace(self, interval: float) -> None:
+        """The window may have come to a slower screen."""
+        self._intervals.append(interval)
+        if len(self._intervals) == self._intervals.maxlen:
             # Missed refreshes make the screen look slower than it is: not the median.
-            self.period = recent[len(recent) // 4]
+            self.period = min(sorted(self._intervals)[len(self._intervals) // 4], SLOWEST_S)
 
     def __enter__(self) -> Window:
         return self

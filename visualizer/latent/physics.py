@@ -13,6 +13,7 @@ was then a little off the path, and the picture glides back to it within a tenth
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -26,6 +27,8 @@ from visualizer.audio.listener import Event
 from visualizer.latent.motion import Motion
 from visualizer.latent.particle import Spring
 from visualizer.latent.ring import Ring
+
+log = logging.getLogger("visualizer")
 
 QUIET = Event(time=-np.inf, cluster=SILENCE, loudness=-120.0, onset=0.0)
 
@@ -239,6 +242,8 @@ class Physics:
             try:
                 self._tick(now)
             except Exception:  # an event that no preset foresaw; the picture must go on
+                if not self.errors:
+                    log.exception("in the physics; further errors are only counted")
                 self.errors += 1
             deadline += self._period
             if deadline < now:

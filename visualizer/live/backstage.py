@@ -22,10 +22,11 @@ T = TypeVar("T")
 class Backstage:
     """A thread with a list of jobs; a context manager. A job's UserError is told to `trouble`."""
 
-    def __init__(self, trouble: Callable[[UserError], None]):
-        """trouble: called on the render thread, by `deliver`, with what a job couldn't do."""
+    def __init__(self, trouble: Callable[[UserError], None], warning: Callable[[str], None]):
+        """trouble: called on the render thread, by `deliver`, with what a job couldn't do; warning: with a
+        sentence for people about something that goes on all the same."""
         self.stopped = False
-        self._trouble = trouble
+        self._trouble, self._warning = trouble, warning
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._news: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._idle: Iterator[float] | None = None
@@ -40,8 +41,8 @@ class Backstage:
         self._news.put(news)
 
     def warn(self, sentence: str) -> None:
-        """Have the audience of `trouble` told something, from any thread."""
-        self.tell(lambda: self._trouble(UserError(sentence)))
+        """Have people told something, from any thread."""
+        self.tell(lambda: self._warning(sentence))
 
     def deliver(self) -> None:
         """Do what the jobs wanted done on the render thread; raises what a job failed with."""

@@ -35,7 +35,6 @@ LOADING_S = 0.04
 MINIMISED_S = 0.1
 READOUT_S = 0.25
 log = logging.getLogger("visualizer")
-FLASHING = "The flash limiter is off: this may harm people with photosensitive epilepsy."
 
 
 def run_live(
@@ -84,11 +83,11 @@ class Engine:
         from visualizer.display.hud import Hud
         from visualizer.display.upscale import Upscaler
 
-        self.hud: Hud = Hud()
+        self.hud: Hud = Hud(mark="flashes are NOT limited" if wishes.allow_flashing else "")
         self.statistics = statistics or Statistics()
         self._window, self._wishes, self._begun = window, wishes, begun
         self._upscaler: Upscaler = Upscaler()
-        self._backstage = Backstage(self._trouble)
+        self._backstage = Backstage(self._trouble, self._warn)
         self._hands = Hands(window, self.hud)
         self._guide = Guide()
         self._parts: Parts | None = None
@@ -109,6 +108,8 @@ class Engine:
         end = None if seconds is None else self._begun + seconds
         with self._open, self._backstage:
             self._backstage.do(self._load)
+            self._upscaler.clear(*self._window.size)
+            self._window.find_pace()
             last = time.perf_counter()
             while not self._window.closed and (end is None or last < end):
                 last = self._frame(last)
@@ -157,8 +158,14 @@ class Engine:
         if newest is None or picture is None:
             return None
         pose = parts.physics.pose
-        frame = parts.stage(picture, float(pose.loudness), float(pose.onset), dt)
-        self._upscaler.upload(frame)
+        try:
+            self._upscaler.upload(parts.stage(picture, float(pose.loudness), float(pose.onset), dt))
+        except RuntimeError:
+            # A card that is lost; the painter finds it out by itself and goes on elsewhere.
+            if not picture.is_cuda:
+                raise
+            parts.stage.reshape(parts.stage.aspect)
+            return None
         self._upscaler.draw(*self._window.size)
         self._follow_sound(parts, due)
         return newest
@@ -191,14 +198,13 @@ class Engine:
         from visualizer.live.programme import Programme
 
         self._parts = parts
+        self._window.forget_pace()
         self._open.enter_context(parts.physics)
         self._open.enter_context(parts.stream)
         self._open.callback(self._close_hearing, parts.hearing)
         parts.hearing.begin(parts.first.codebook)
         self.programme = Programme(parts, self.hud, self._backstage, self._window.set_title)
         self._hands.begin(parts, self.programme)
-        if self._wishes.allow_flashing:
-            self.hud.say(FLASHING, warning=True)
 
     def _close_hearing(self, hearing: Hearing) -> None:
         if hearing.sound is not None:
@@ -206,11 +212,14 @@ class Engine:
         hearing.close()
 
     def _trouble(self, error: UserError) -> None:
-        """Backstage couldn't do something: fatal before the first picture, a message after it."""
+        """Backstage couldn't do something: fatal before everything is loaded, a message after it."""
         if self._parts is None:
             raise error
-        log.warning(error)
-        self.hud.say(str(error), warning=True)
+        self._warn(str(error))
+
+    def _warn(self, sentence: str) -> None:
+        log.warning(sentence)
+        self.hud.say(sentence, warning=True)
 
     # --- what goes on around the picture ----------------------------------------------------------
 
@@ -230,8 +239,8 @@ class Engine:
         if word is not None:
             log.info(word[0])
             self.hud.say(*word)
-        if parts.hearing.follow() and not self._ending:
-            self._ending = True
+        self._ending = self._ending or parts.hearing.follow()
+        if self._ending:
             parts.stage.blackout.wanted = True
         if self._ending and parts.stage.blackout.level >= 1:
             self._window.closed = True

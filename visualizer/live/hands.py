@@ -57,6 +57,7 @@ class Hands:
                     self._hud.say("press Esc again to quit", seconds=keys.Leaving.TWICE_S)
             case "fullscreen":
                 self._window.toggle_fullscreen()
+                self._window.show_pointer(self._hud.shows("strip"))
             case "help" | "info" | "strip":
                 self._hud.toggle(press.action)
                 self._window.show_pointer(self._hud.shows("strip"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.microphone import Microphone
 from visualizer.audio.portaudio import find_device
+from visualizer.errors import UserError
 from visualizer.latent.ring import Ring
 from visualizer.live.backstage import Backstage
 
@@ -33,6 +34,8 @@ class Hearing:
             find_device("input" if source == "microphone" else "output", device)
         self.sound: Ears | None = None
         self.by: Codebook | None = None
+        self._wanted: Codebook | None = None
+        self._changing = False
         self._source, self._device, self._ring, self._backstage = source, device, ring, backstage
         self._demo = False
         self._status, self._since, self._told = "", time.perf_counter(), False
@@ -40,7 +43,8 @@ class Hearing:
 
     def begin(self, codebook: Codebook) -> None:
         """Hear, by a codebook, from now on."""
-        self.by = codebook
+        self.by = self._wanted = codebook
+        self._changing = True
         self._backstage.do(lambda: self._open("demo" if self._demo else self._source, codebook))
 
     def use(self, codebook: Codebook) -> None:
@@ -48,23 +52,30 @@ class Hearing:
 
         A song would have to begin again, and goes on by the codebook that it began with.
         """
+        self._wanted = codebook
         if codebook is not self.by and self.listens:
             self.begin(codebook)
 
     def toggle_demo(self) -> bool:
         """Change over to the demo tune, or back. Returns whether it is the demo tune now."""
         self._demo = not self._demo
-        if self.by is not None:
-            self.begin(self.by)
+        if self._wanted is not None:
+            self.begin(self._wanted)
         return self._demo
 
     def follow(self) -> bool:
-        """To be called for every frame; returns whether a song has come to its end."""
-        if self.sound is None or not getattr(self.sound, "finished", False):
+        """To be called for every frame; returns whether a song has come to its end.
+
+        Raises UserError if it came to that because it can't be played.
+        """
+        sound = self.sound
+        if sound is None or self._changing or not sound.finished:
             return False
         if self._demo and self._source != "demo":
             self.toggle_demo()
             return False
+        if sound.failure:
+            raise UserError(f"{sound.failure}.")
         return True
 
     def news(self) -> tuple[str, bool] | None:
@@ -117,3 +128,4 @@ class Hearing:
         if not self._backstage.stopped:
             sound.__enter__()
             self.sound = sound
+        self._changing = False

@@ -112,21 +112,22 @@ class Programme:
 
     def remap(self) -> None:
         """Change over between similar and random pictures for similar sounds."""
-        look = self.look
-        kind = "random" if look.preset.mapping.kind == "similar" else "similar"
-        mapping = look.preset.mapping.model_copy(update={"kind": kind})
 
         def prepare() -> None:
+            look = self.look
+            kind = "random" if look.preset.mapping.kind == "similar" else "similar"
+            mapping = look.preset.mapping.model_copy(update={"kind": kind})
             changed = look.adjusted(look.preset.model_copy(update={"mapping": mapping}))
 
             def begin() -> None:
-                if self.look is look:
-                    self._change(changed, None, SWITCH_S)
+                if self.look is not look:  # the particle was adjusted meanwhile, or another preset chosen
+                    return self._backstage.do(prepare) if self.look.place == look.place else None
+                self._change(changed, None, SWITCH_S)
+                similar = "similar pictures for similar sounds"
+                self._hud.say(similar if kind == "similar" else "random pictures")
 
             self._backstage.tell(begin)
 
-        similar = "similar pictures for similar sounds"
-        self._hud.say(similar if kind == "similar" else "random pictures")
         self._backstage.do(prepare)
 
     # --- idle work, backstage ---------------------------------------------------------------------
@@ -170,8 +171,8 @@ class Programme:
         if path is not None:
             return read_still(path)
         effects = Effects(look.preset.display, look.preset.drive, 1.0)
-        picture = torch.from_numpy(self._parts.painter(look.targets[:1].astype(np.float32))[0])
-        return effects(picture, -20.0, 0.0, 1 / 60).numpy()
+        picture = torch.as_tensor(self._parts.painter(look.targets[:1].astype(np.float32))[0])
+        return effects(picture, -20.0, 0.0, 1 / 60).numpy(force=True)
 
     def _edited(self, place: int) -> None:
         """A preset's file was saved: play it at once if it is on, unless it is broken."""

@@ -50,6 +50,7 @@ def _sound(sound: Ears) -> list[Row]:
         ("sound", sound.status),
         ("level", f"{sound.level:.0f} dB"),
         ("callback", f"{median:.1%} of its time, 99 % within {p99:.1%}"),
+        ("lost", f"{sound.lost} times sound{f', {sound.errors} ERRORS' if sound.errors else ''}"),
     ]
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional as differentiable
 from torch import nn
 
 
@@ -110,6 +109,22 @@ def _device() -> torch.device:
     return torch.device("cpu")
 
 
+class _Sum(torch.autograd.Function):
+    """The sum over the processes; everybody's result has everybody's input in it: gradients add up, too."""
+
+    @staticmethod
+    def forward(context: object, tensor: torch.Tensor) -> torch.Tensor:
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: object, gradient: torch.Tensor) -> torch.Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+
 class JointBatchNorm(nn.BatchNorm2d):
     """Batch normalisation over the joint batch (PyTorch's SyncBatchNorm has no CPU version)."""
 
@@ -121,7 +136,7 @@ class JointBatchNorm(nn.BatchNorm2d):
         if not self.training or world_size() == 1:
             return super().forward(x)
         moments = torch.stack([x.float().mean((0, 2, 3)), x.float().square().mean((0, 2, 3))])
-        mean, square = differentiable.all_reduce(moments) / world_size()
+        mean, square = _Sum.apply(moments) / world_size()
         variance = square - mean.square()
         count = x.numel() / x.shape[1] * world_size()
         with torch.no_grad():

@@ -31,7 +31,7 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError(
-            "no CUDA device was found; use --device cpu, or install NVIDIA's driver and a CUDA torch."
+            "no CUDA device was found; use --compute cpu, or install NVIDIA's driver and a CUDA torch."
         )
     return torch.device(name)
 

@@ -12,7 +12,7 @@ import torch
 from visualizer.errors import UserError
 from visualizer.latent.bank import Bank
 from visualizer.neural.encoder import Encoder
-from visualizer.neural.generator import CODE_CHANNELS, CODE_DIM, PICTURE_SIZE
+from visualizer.neural.generator import CODE_CHANNELS, PICTURE_SIZE
 from visualizer.neural.inference import fast_numbers
 from visualizer.neural.pictures import find, to_tensor, try_read
 
@@ -22,10 +22,17 @@ N_CLASSES = 1000
 MOST_PHOTOS = 2000
 # Photos by which the region is known where codes live.
 SAMPLE = 96
-# Of every so many starts without photos, one is a random code; the others are neighbours of a bank.
-RANDOM_EVERY = 4
+# Of starts without photos, this part are random codes; the others are neighbours of a bank's vectors, of one
+# of those so many that are of the nearest classes.
+RANDOM = 0.25
+RELATED = 4
 # How much of a neighbour comes from the bank's vector; the rest is noise.
 NEARNESS = 0.85
+
+
+def near(codes: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """[n, 4096] codes a little off, by as many codes of noise; their spread stays the same."""
+    return NEARNESS * codes + (1 - NEARNESS**2) ** 0.5 * noise
 
 
 def random_starts(n: int, seed: int, device: torch.device) -> torch.Tensor:
@@ -184,7 +191,7 @@ class BankAgain(Starts):
     def next(self, first: int, n: int, tried: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         places = self._places(first, n)
         codes = self._codes[torch.from_numpy(places)]
-        off = NEARNESS * codes + (1 - NEARNESS**2) ** 0.5 * random_starts(n, self._seed + first, self._device)
+        off = near(codes, random_starts(n, self._seed + first, self._device))
         again = torch.from_numpy(np.arange(first, first + n) >= len(self._bank)).to(self._device)
         classes = torch.from_numpy(self._bank.classes[places]).to(self._device)
         return torch.where(again[:, None], off, codes), classes
@@ -193,7 +200,7 @@ class BankAgain(Starts):
 class BankNeighbours(InTurn):
     """Given classes in turn, from the neighbourhood of a bank's vectors of the class or a related one.
 
-    Every fourth is a random code. The classes are numbered along a tree of kinds: a near number is a
+    A quarter are random codes. The classes are numbered along a tree of kinds: a near number is a
     related class.
     """
 
@@ -209,11 +216,8 @@ class BankNeighbours(InTurn):
         classes = self.classes(first, n)
         codes = random_starts(n, self._seed + first, self._device)
         rng = np.random.default_rng([self._seed, 3, first])
-        related = np.abs(self._bank.classes[None] - classes[:, None]).argsort(1, kind="stable")[
-            :, :RANDOM_EVERY
-        ]
+        related = np.abs(self._bank.classes[None] - classes[:, None]).argsort(1, kind="stable")[:, :RELATED]
         chosen = related[np.arange(n), rng.integers(0, related.shape[1], n)]
-        near = torch.from_numpy((first + np.arange(n)) % RANDOM_EVERY != RANDOM_EVERY - 1).to(self._device)
-        blend = NEARNESS * self._codes[chosen] + (1 - NEARNESS**2) ** 0.5 * codes
-        assert codes.shape[1] == CODE_DIM
-        return torch.where(near[:, None], blend, codes), torch.from_numpy(classes).to(self._device)
+        random = torch.from_numpy(rng.random(n) < RANDOM).to(self._device)
+        codes = torch.where(random[:, None], codes, near(self._codes[chosen], codes))
+        return codes, torch.from_numpy(classes).to(self._device)

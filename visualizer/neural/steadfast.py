@@ -11,9 +11,16 @@ from visualizer.neural.generator import Generator
 from visualizer.neural.inference import make_painter
 from visualizer.neural.stream import Painting
 
-OUT_OF_MEMORY = torch.cuda.OutOfMemoryError
-# What torch raises when the driver or the card is gone; before 2.8 it had no name of its own.
-LOST: type[RuntimeError] = getattr(torch, "AcceleratorError", RuntimeError)
+# What torch raises when the card's memory is full, cuDNN or cuBLAS fail there, or the driver is gone: all of
+# them RuntimeErrors, and which of them differs from version to version.
+FAILURE = RuntimeError
+
+
+def _why(error: Exception) -> str:
+    """A clause on what the card did, in the words of the first line."""
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return "ran out of memory"
+    return f"failed ({str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__})"
 
 
 class SteadfastPainter:
@@ -29,11 +36,10 @@ class SteadfastPainter:
         """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB."""
         try:
             return self._painter(codes)
-        except (OUT_OF_MEMORY, LOST) as error:
+        except FAILURE as error:
             if self._other is None:
                 raise
-            reason = "ran out of memory" if isinstance(error, OUT_OF_MEMORY) else "went away"
-            self._tell(f"the graphics card {reason}; the processor goes on.")
+            self._tell(f"the graphics card {_why(error)}; the processor goes on.")
             self._painter, self._other = self._other(), None
             return self._painter(codes)
 
@@ -54,8 +60,7 @@ def show_painter(
 
     try:
         card = CudaPainter(generator, device)
-    except (OUT_OF_MEMORY, LOST):
-        tell("the graphics card has no memory left; the processor paints.")
+    except FAILURE as error:
+        tell(f"the graphics card {_why(error)}; the processor paints.")
         return on_processor()
-    # The card's own buffers are overwritten by the next picture, while this one is still shown.
-    return SteadfastPainter(lambda codes: card.on_device(codes).clone(), on_processor, tell)
+    return SteadfastPainter(card.on_device, on_processor, tell)

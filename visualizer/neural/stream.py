@@ -116,6 +116,8 @@ class PictureStream:
             return None
         if older is None or moment >= newer.time or older.time >= newer.time:
             return newer.pixels
+        if older.pixels.device != newer.pixels.device:  # the painter has changed over
+            return newer.pixels
         weight = max(0.0, (moment - older.time) / (newer.time - older.time))
         mixed = torch.lerp(older.pixels.float(), newer.pixels.float(), weight)
         return mixed.add_(0.5).to(torch.uint8)

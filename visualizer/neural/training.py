@@ -104,7 +104,8 @@ def train(
             done = (time.monotonic() - begun) / 60 / minutes if minutes else 0.0
             if steps:
                 done = max(done, trainer.steps_here / steps)
-            trainer.settle(done)
+            # One clock for all: they must settle in the same step.
+            trainer.settle(distributed.average([done])[0])
             losses = trainer.step()
             smooth = [s + SMOOTHING * (v - s) for s, v in zip(smooth or losses, losses)]
             now = time.monotonic()
