@@ -110,7 +110,7 @@ def of_song(song: Path, dreamer: Dreamer, bank: Bank, codebook: Codebook) -> dic
     table = {}
     for kind in ("similar", "random"):
         dealt = look.model_copy(update={"mapping": look.mapping.model_copy(update={"kind": kind})})
-        motion = dealt.motion(bank, codebook)
+        motion = dealt.motion(dealt.targets(bank, codebook))
         codes, wanted = [], set(moments.tolist())
         for i, event in enumerate(events):
             motion.hear(event)

@@ -225,6 +225,6 @@ def open_parts(
     """The preset and the parts that it names. Raises UserError."""
     path = presets.find(preset_name)
     preset = presets.load(path)
-    codebook = Codebook.load(codebook_path or presets.resolve(preset.codebook.file, path))
-    bank = Bank.load(presets.resolve(preset.bank.file, path))
-    return preset, codebook, preset.motion(bank, codebook, seed)
+    codebook = Codebook.load(codebook_path or presets.resolve(preset.codebook.file, path, "codebook.file"))
+    bank = Bank.load(presets.resolve(preset.bank.file, path, "bank.file"))
+    return preset, codebook, preset.motion(preset.targets(bank, codebook, seed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -127,19 +127,19 @@ class Preset(_Table):
         return kind(self.particle.response_ms / 1000, self.particle.bounce)
 
     def targets(self, bank: Bank, codebook: Codebook, seed: int | None = None) -> np.ndarray:
-        """[n_clusters, 4096] float64: the vector that each cluster calls up.
+        """[n_clusters, 4096] float32: the vector that each cluster calls up.
 
         seed: overrides the preset's own. Raises UserError if the bank lacks what the preset names.
         """
         chosen = bank.choose(self.bank.classes, self.bank.groups, self.bank.styles)
         seed = self.mapping.seed if seed is None else seed
         if self.mapping.kind == "similar":
-            return mapping.similar(chosen, codebook.centroids, seed, codebook.transitions).astype(np.float64)
-        return mapping.random(chosen, len(codebook), seed).astype(np.float64)
+            return mapping.similar(chosen, codebook.centroids, seed, codebook.transitions)
+        return mapping.random(chosen, len(codebook), seed)
 
-    def motion(self, bank: Bank, codebook: Codebook, seed: int | None = None) -> Motion:
-        """The path-maker for a bank and a codebook. seed: overrides the preset's own. Raises UserError."""
-        return Motion(self.targets(bank, codebook, seed), self.law(), self.particle.hold_ms / 1000)
+    def motion(self, targets: np.ndarray) -> Motion:
+        """A fresh path-maker between targets, as of `targets`."""
+        return Motion(targets, self.law(), self.particle.hold_ms / 1000)
 
 
 def find(name: str) -> Path:
@@ -179,6 +179,9 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     place = [str(part) for part in first["loc"]]
     key = ".".join(place)
+    if place[-1] == "[key]":  # of a table whose keys are effects
+        allowed = ", ".join(get_args(Driven))
+        return f"unknown key {'.'.join(place[:-1])!r}; allowed here are {allowed}."
     if first["type"] == "extra_forbidden":
         table: type[BaseModel] = Preset
         for part in place[:-1]:
@@ -192,7 +195,15 @@ def _explain(error: ValidationError) -> str:
     return f"{key} = {first['input']!r} won't do; {allowed}."
 
 
-def resolve(file: str, preset_path: Path) -> Path:
-    """The path of a model that a preset names: beside the preset, or a shipped one."""
-    beside = preset_path.parent / file
-    return beside if beside.is_file() else assets.model(file)
+def resolve(file: str, preset_path: Path, key: str) -> Path:
+    """The path of a model that a preset names under a key: beside the preset, or a shipped one.
+
+    Raises UserError if there is neither.
+    """
+    beside, shipped = preset_path.parent / file, assets.model(file)
+    if not (beside.is_file() or shipped.is_file()):
+        raise UserError(
+            f"{preset_path}: {key} = {file!r}: there is no such file beside the preset or among the "
+            f"shipped ones; check the name."
+        )
+    return beside if beside.is_file() else shipped

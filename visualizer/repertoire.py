@@ -27,7 +27,7 @@ Signature = tuple[int, int]
 class Look:
     """A preset with all that is needed to play it.
 
-    place: its number in the repertoire, from 0. targets: [n_clusters, 4096], one for each cluster.
+    place: its number in the repertoire, from 0. targets: [n_clusters, 4096] float32, one for each cluster.
     """
 
     place: int
@@ -38,7 +38,7 @@ class Look:
 
     def motion(self) -> Motion:
         """A fresh path-maker."""
-        return Motion(self.targets, self.preset.law(), self.preset.particle.hold_ms / 1000)
+        return self.preset.motion(self.targets)
 
     def adjusted(self, preset: Preset) -> Look:
         """The same look by a changed preset; only another mapping deals the targets anew."""
@@ -103,8 +103,8 @@ class Repertoire:
         """Read a preset and what it names; models that are unchanged are kept. Raises UserError."""
         path = self.paths[place]
         preset = presets.load(path)
-        codebook = self._codebooks.load(presets.resolve(preset.codebook.file, path))
-        bank = self._banks.load(presets.resolve(preset.bank.file, path))
+        codebook = self._codebooks.load(presets.resolve(preset.codebook.file, path, "codebook.file"))
+        bank = self._banks.load(presets.resolve(preset.bank.file, path, "bank.file"))
         return Look(place, preset, codebook, bank, preset.targets(bank, codebook))
 
     def edited(self) -> list[int]:

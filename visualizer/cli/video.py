@@ -74,14 +74,14 @@ def make_video(
     check_size(*size)
     check_path(output)
     check_writable(output)
-    look, names, motion = offline.open_parts(preset, codebook, seed)
+    chosen, sounds, motion = offline.open_parts(preset, codebook, seed)
     painter = make_painter(
         Generator.load(generator or assets.model("generator.safetensors")), choose_device(compute)
     )
     if allow_flashing:
         options.warn_of_flashing(str(output))
-    report = offline.render(song, output, look, motion, names, painter, size, fps, not allow_flashing)
-    click.echo(f"{output}: {report.frames} frames, {report.seconds:.1f} s, preset {look.title}.")
+    report = offline.render(song, output, chosen, motion, sounds, painter, size, fps, not allow_flashing)
+    click.echo(f"{output}: {report.frames} frames, {report.seconds:.1f} s, preset {chosen.title}.")
     if verbose:
         click.echo(report.timings())
     if report.interrupted:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from visualizer.display.stage import Stage
     from visualizer.latent.physics import Physics
@@ -73,7 +71,7 @@ def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     device = choose_device(wishes.compute)
     generator = Generator.load(wishes.generator or assets.model("generator.safetensors"))
     painter = show_painter(generator, device, threads, backstage.warn)
-    painter(look.targets[:1].astype(np.float32))  # the first one takes long
+    painter(look.targets[:1])  # the first one takes long
     ring = Ring()
     physics = Physics(ring, look.motion())
     stage = Stage(aspect, FlashLimiter(not wishes.allow_flashing))
