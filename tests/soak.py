@@ -135,7 +135,7 @@ def main():
 
 def run(wanted, pulse, song, seconds):
     from visualizer.live import run_live
-    from visualizer.live.figures import Statistics
+    from visualizer.live.statistics import Statistics
 
     statistics = Statistics()
     size = tuple(int(part) for part in wanted.size.split("x"))

@@ -83,7 +83,7 @@ def test_what_follows_what_is_counted():
     """Three sounds in a known order; one that lasts does not follow itself, and pieces are not joined."""
     codebook = Codebook(np.eye(3), SETTINGS)
     a, b, c = np.eye(3)
-    counts = codebook.follow([np.array([a, a, b, a, a, b, c]), np.array([c, c, c])])
+    counts = codebook.count_transitions([np.array([a, a, b, a, a, b, c]), np.array([c, c, c])])
     expected = np.zeros((3, 3))
     expected[0, 1], expected[1, 0], expected[1, 2] = 2, 1, 1
     np.testing.assert_allclose(counts / counts.sum(), expected / 4, atol=1e-6)
@@ -92,7 +92,7 @@ def test_what_follows_what_is_counted():
 def test_the_shipped_codebook_knows_what_follows(shipped, windows):
     """In a tune that wasn't counted, what happens most was also counted more often than chance has it."""
     counted = shipped.transitions / shipped.transitions.sum()
-    heard = shipped.follow([windows])
+    heard = shipped.count_transitions([windows])
     assert (counted.diagonal() == 0).all()
     assert (counted * heard / heard.sum()).sum() > 1.5 / (100 * 99)
 

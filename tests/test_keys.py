@@ -41,9 +41,9 @@ def test_presses(name, text, place, expected):
 def test_the_engine_knows_every_action():
     import inspect
 
-    from visualizer.live import hands
+    from visualizer.live import controls
 
-    source = inspect.getsource(hands)
+    source = inspect.getsource(controls)
     for binding in BINDINGS:
         assert f'"{binding.action}"' in source, binding.action
 

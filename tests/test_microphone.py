@@ -382,7 +382,7 @@ def test_a_stalled_callback_is_left_behind(pulse, codebook, wav):
         until(lambda: not microphone.ok, 3, "notice")
         back = until(lambda: microphone.level > -60, 4, "return")
         stall.set()
-        until(lambda: len(portaudio.streams) == 1, 2, "farewell")
+        until(lambda: len(portaudio.in_use) == 1, 2, "farewell")
     pulse.hush()
     print(f"back {back:.2f} s after it was noticed")
 
@@ -395,4 +395,4 @@ def test_closing_is_quick_in_any_state(pulse, codebook):
         assert time.perf_counter() - begun < 1.0
     assert not any(t.name.startswith("sound") for t in threading.enumerate())
     # A stream that waits for its next block ends with it, a null sink's after two seconds.
-    until(lambda: not portaudio.streams, 4, "the last farewell")
+    until(lambda: not portaudio.in_use, 4, "the last farewell")

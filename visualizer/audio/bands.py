@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from visualizer.audio.pieces import pieces
+from visualizer.audio.slices import short_slices
 
 
 def band_edges(sr: float, n_fft: int, n_bands: int, fmin: float, fmax: float) -> np.ndarray:
@@ -47,15 +47,15 @@ class BandPower:
         self._slice = slice(2 * first - 1, 2 * last + 1)
         self._starts = 2 * (bins - first)
         self._squares = np.empty(2 * (last - first + 1), np.float32)
-        self._pieces = pieces(len(self._squares))
+        self._slices = short_slices(len(self._squares))
         self._below = scale * (places - bins)  # how much of an edge's bin lies below it
         self._scale = scale
 
     def __call__(self, spectrum: np.ndarray, out: np.ndarray) -> None:
         """out [n_bands] becomes the power in each band; spectrum: [n_fft] float32, packed."""
         parts, squares, starts = spectrum[self._slice], self._squares, self._starts
-        for piece in self._pieces:
-            np.multiply(parts[piece], parts[piece], out=squares[piece])
+        for part in self._slices:
+            np.multiply(parts[part], parts[part], out=squares[part])
         # From edge to edge in whole bins, each with the bin in which its lower edge lies; then what of that
         # bin lies below the edge goes to the band below.
         np.multiply(np.add.reduceat(squares, starts)[:-1], self._scale, out=out)

@@ -49,7 +49,7 @@ class Codebook:
         """The cluster, 0..99, whose centroid is nearest to bands [n_bands] in Euclidean distance.
 
         |x - c|² is least where c·x - |c|²/2 is greatest. Neither `dot` nor `argmax`: numpy lets go of
-        Python's lock for them, see `pieces`.
+        Python's lock for them, see `slices`.
         """
         np.vecdot(self.centroids, bands, out=self._scores)
         self._scores -= self._half_norms
@@ -60,7 +60,7 @@ class Codebook:
         """[n] clusters of windows [n, n_bands], as `predict` names them."""
         return (windows @ self.centroids.T - self._half_norms).argmax(1)
 
-    def follow(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
+    def count_transitions(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
         """[n_clusters, n_clusters]: how often one cluster is followed by another within pieces of music.
 
         pieces: one array [n_windows, n_bands] for each, in order of time. A sound that lasts does not
@@ -76,7 +76,7 @@ class Codebook:
             total += counts * (1e6 / max(1, counts.sum()))
         return np.round(total).astype(np.int64)
 
-    def name(self, window: Window) -> int:
+    def cluster(self, window: Window) -> int:
         """The cluster of an analysed window, or `SILENCE`."""
         return SILENCE if window.silent else self.predict(window.bands)
 
@@ -112,7 +112,7 @@ class Codebook:
 
         model = KMeans(n_clusters, n_init=2, random_state=seed).fit(windows)
         codebook = cls(model.cluster_centers_, settings, songs)
-        codebook.transitions = codebook.follow(pieces)
+        codebook.transitions = codebook.count_transitions(pieces)
         return codebook
 
     def save(self, path: Path | str) -> None:

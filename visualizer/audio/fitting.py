@@ -14,24 +14,27 @@ from visualizer.progress import bar
 
 # The first moments of a piece, in which the spectrum still gets to know it.
 WARM_UP_S = 2.0
-# Windows kept of one piece, evenly spread over it: memory does not grow with its length.
-MAX_WINDOWS = 12000
+# The most windows kept of one piece, evenly spread: memory does not grow with its length. They are kept
+# in runs, because the codebook also learns what follows what.
+MOST_WINDOWS, RUN = 24_000, 200
 
 
 def windows_of(song: Song, settings: SpectrumSettings) -> np.ndarray:
-    """[n, n_bands] float32: the song's windows that are not silent. Raises UserError."""
+    """[n, n_bands] float32: windows of the song that are not silent, in order. Raises UserError."""
     spectrum = Spectrum(settings)
     kept: list[np.ndarray] = []
-    stride, seen = 1, 0
+    stride = 1  # of every so many runs one is kept
+    number = -round(WARM_UP_S / settings.hop_s)
     for block in song:
         for window in spectrum.push(mono(block)):
             if window.silent:
                 continue
-            seen += 1
-            if seen * settings.hop_s > WARM_UP_S and seen % stride == 0:
+            if number >= 0 and number // RUN % stride == 0:
                 kept.append(window.bands.astype(np.float32))
-                if len(kept) >= 2 * MAX_WINDOWS:
-                    kept, stride = kept[::2], 2 * stride
+                if len(kept) >= MOST_WINDOWS:
+                    kept = [window for i, window in enumerate(kept) if i // RUN % 2 == 0]
+                    stride *= 2
+            number += 1
     return np.array(kept, np.float32).reshape(-1, settings.n_bands)
 
 

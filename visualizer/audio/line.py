@@ -15,7 +15,7 @@ import numpy as np
 from visualizer.audio import portaudio
 from visualizer.audio.default_device import DefaultDevice
 from visualizer.audio.portaudio import Device, Kind
-from visualizer.audio.timing import Durations, StreamClock, hurry
+from visualizer.audio.timing import Durations, StreamClock, request_realtime_priority
 from visualizer.errors import UserError
 
 log = logging.getLogger("visualizer")
@@ -148,7 +148,7 @@ class Line:
             self._last = begun
             if not self._first:
                 self._first = begun
-                hurry()
+                request_realtime_priority()
             if status and (status.input_overflow or status.output_underflow):
                 self.xruns += 1
             begin = self._clock.begin(n_frames, self._measure(begun, n_frames, times))
@@ -275,18 +275,18 @@ class Line:
                 portaudio.look_again()
             try:
                 device = portaudio.find_device(self.kind, self._device_wanted())
-                stream = portaudio.errand(lambda: self._connect(sd, device), self.OPEN_S, self._end)
+                stream = portaudio.within(lambda: self._connect(sd, device), self.OPEN_S, self._end)
             except UserError as error:
                 gone = self._was_open and "in use" not in str(error)
                 raise UserError(self._gone()) if gone else error from None
-            portaudio.streams.add(stream)
+            portaudio.in_use.add(stream)
             self._stream, self._stream_latency = stream, stream.latency
             self._rate = float(stream.samplerate)
             self._clock = StreamClock(self._rate)
             self._first = 0.0
             self._opened = time.perf_counter()
             self._prepare(self._rate)
-            portaudio.errand(stream.start, self.OPEN_S)
+            portaudio.within(stream.start, self.OPEN_S)
         self._device, self._asked = device, self._opened
         self._default_name = self._default.name(device)
         self._was_open = self.ok = True
@@ -332,7 +332,7 @@ class Line:
             return
         with portaudio.lock, suppress(UserError):
             # Given up for lost, if the driver doesn't answer; then the next one is opened beside it.
-            portaudio.errand(lambda: self._end(stream), self.FAREWELL_S)
+            portaudio.within(lambda: self._end(stream), self.FAREWELL_S)
         self._release()
 
     def _end(self, stream: Stream) -> None:
@@ -341,4 +341,4 @@ class Line:
         alive = self._inside or time.perf_counter() - self._last < self.ALIVE_S
         stream.stop(ignore_errors=True) if alive else stream.abort(ignore_errors=True)
         stream.close(ignore_errors=True)
-        portaudio.streams.discard(stream)
+        portaudio.in_use.discard(stream)

@@ -40,4 +40,4 @@ class Listener:
         for window in self.spectrum.push(samples):
             self._windows += 1
             time = self._windows * settings.hop_s - settings.latency_s
-            yield Event(time, self.codebook.name(window), window.loudness, window.onset)
+            yield Event(time, self.codebook.cluster(window), window.loudness, window.onset)

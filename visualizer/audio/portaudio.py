@@ -25,7 +25,7 @@ lock = threading.RLock()
 _missing: str | None = None
 
 # What forbids a restart: open streams, and calls from which a driver has not returned.
-streams: set[object] = set()
+in_use: set[object] = set()
 
 
 def library() -> ModuleType:
@@ -152,11 +152,11 @@ def look_again() -> None:
     """
     with lock:
         sd = library()
-        if not streams:
-            errand(lambda: _restart(sd), RESTART_S)
+        if not in_use:
+            within(lambda: _restart(sd), RESTART_S)
 
 
-def errand(task: Callable[[], T], seconds: float, undo: Callable[[T], None] = lambda made: None) -> T:
+def within(task: Callable[[], T], seconds: float, undo: Callable[[T], None] = lambda made: None) -> T:
     """The result of a call from which a driver may never return, should its device go just then.
 
     Raises what the task raises; after `seconds`, UserError. What it makes later than that is undone.
@@ -176,10 +176,10 @@ def errand(task: Callable[[], T], seconds: float, undo: Callable[[T], None] = la
                 outcome.set_result(made)
             if given_up and made is not None:
                 undo(made)
-        streams.discard(thread)
+        in_use.discard(thread)
 
     thread = threading.Thread(target=run, name="PortAudio", daemon=True)
-    streams.add(thread)
+    in_use.add(thread)
     thread.start()
     thread.join(seconds)
     with deciding:

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.fftpack
 
 from visualizer.audio.bands import BandPower, band_edges
-from visualizer.audio.pieces import LONGEST, pieces
+from visualizer.audio.slices import LONGEST, short_slices
 
 # Of all sound in the program, frames a second; files and devices of other rates are resampled.
 SAMPLE_RATE = 44100
@@ -110,7 +110,7 @@ class Spectrum:
         self._end = s.n_fft - s.hop_length  # of what was recorded on the tape
         self._pending = 0  # samples of an unfinished hop
         self._windowed = np.empty(s.n_fft, np.float32)
-        self._pieces = pieces(s.n_fft)
+        self._slices = short_slices(s.n_fft)
         self._db = np.empty(s.n_bands)
         self._previous_db = np.empty(s.n_bands)
         self._smooth_db = np.empty(s.n_bands)
@@ -147,8 +147,8 @@ class Spectrum:
         tape, begin = self._tape, self._end
         if begin + len(samples) > len(tape):
             n_fft = self.settings.n_fft
-            for piece in pieces(n_fft):
-                tape[:n_fft][piece] = tape[begin - n_fft : begin][piece]
+            for part in short_slices(n_fft):
+                tape[:n_fft][part] = tape[begin - n_fft : begin][part]
             begin = n_fft
         self._end = begin + len(samples)
         place = tape[begin : self._end]
@@ -159,8 +159,8 @@ class Spectrum:
     def _analyse(self) -> None:
         w = self._window
         recent = self._tape[self._end - self.settings.n_fft : self._end]
-        for piece in self._pieces:
-            np.multiply(recent[piece], self._hann[piece], out=self._windowed[piece])
+        for part in self._slices:
+            np.multiply(recent[part], self._hann[part], out=self._windowed[part])
         self._band_power(scipy.fftpack.rfft(self._windowed, overwrite_x=True), w.power_db)
         w.loudness = 10 * math.log10(max(float(np.add.reduce(w.power_db)), 1e-12))
         np.maximum(w.power_db, 1e-20, out=w.power_db)

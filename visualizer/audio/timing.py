@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 
 
-def hurry() -> None:
+def request_realtime_priority() -> None:
     """Give the calling thread real-time priority, as audio threads have, where the system allows it."""
     # AttributeError: not on Linux.
     with suppress(OSError, AttributeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,6 @@ from visualizer.neural.generator import CODE_DIM, Generator, fold_norms, fold_up
 from visualizer.neural.inference import Painter, TorchPainter, make_painter
 
 BATCHES = (1, 4, 16, 64)
-BLOCK = 512
 PART = "generator"
 OFFLINE = "song to video, 1280x720 at 30 frames/s"
 
@@ -91,9 +91,10 @@ def measure_generator(generator: Generator, device: torch.device, seconds: float
     plain.load_state_dict(generator.state_dict())
     plain.eval().to(device)
     style_gan = StyleGan2().eval().to(device)
-    code, latent = torch.from_numpy(_codes(1)).to(device), torch.randn(1, 512, device=device)
+    one = _codes(1)
+    code, latent = torch.from_numpy(one).to(device), torch.randn(1, 512, device=device)
     ways = painters(generator, device)
-    calls: dict[str, Callable[[], object]] = {name: partial(p, _ONE) for name, p in ways.items()}
+    calls: dict[str, Callable[[], object]] = {name: partial(p, one) for name, p in ways.items()}
     with torch.inference_mode():
         calls["plain eager float32"] = lambda: plain(code)
         calls["StyleGAN2's size, eager float32"] = lambda: style_gan(latent)
@@ -119,9 +120,6 @@ def measure_generator(generator: Generator, device: torch.device, seconds: float
     yield from _against_the_ceiling(generator, device, names[0], took[names[0]], seconds)
 
 
-_ONE = _codes(1)
-
-
 def _against_the_ceiling(
     generator: Generator, device: torch.device, name: str, took: float, seconds: float
 ) -> Iterator[Row]:
@@ -145,15 +143,17 @@ def _against_the_ceiling(
 def measure_sound(codebook: Codebook, seconds: float) -> Iterator[Row]:
     """What the audio callback computes for each hop, and what the physics does for each step."""
     listener = Listener(codebook)
-    noise = np.random.default_rng(0).standard_normal(BLOCK).astype(np.float32) * 0.1
+    hop_length = codebook.settings.hop_length
+    noise = np.random.default_rng(0).standard_normal(hop_length).astype(np.float32) * 0.1
     _, _, motion = offline.open_parts("garden")
     motion.hear(Event(0.0, 3, -20.0, 0.0))
-    now = [0.0]
+    now = 0.0
 
     def step() -> None:
-        now[0] += 1 / 240
-        motion.advance(now[0])
-        motion.code(now[0])
+        nonlocal now
+        now += 1 / 240
+        motion.advance(now)
+        motion.code(now)
 
     took = side_by_side({"hop": lambda: list(listener.push(noise)), "step": step}, seconds)
     hop = codebook.settings.hop_s
@@ -253,7 +253,7 @@ def measure_start(device: torch.device) -> Iterator[Row]:
         begun = time.perf_counter()
         subprocess.run([sys.executable, "-c", program], check=True)
         times.append(time.perf_counter() - begun)
-    yield Row("start", "from nothing to the first picture", min(times), "s")
+    yield Row("start", "from nothing to the first picture", statistics.median(times), "s")
 
 
 def measure_live(device: torch.device, seconds: float) -> Iterator[Row]:

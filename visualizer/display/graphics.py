@@ -112,11 +112,6 @@ class Texture:
         )
         GL.glBindBuffer(GL.GL_PIXEL_UNPACK_BUFFER, 0)
 
-    def delete(self) -> None:
-        """Free what it holds on the card."""
-        GL.glDeleteTextures([self.id])
-        GL.glDeleteBuffers(2, self._buffers)
-
 
 class Canvas:
     """A texture that can be drawn on."""

@@ -7,6 +7,7 @@ Where no graphics card helps and that takes too long, bilinear interpolation enl
 
 from __future__ import annotations
 
+import logging
 import time
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from visualizer.display.graphics import GL, Canvas, Program, Texture, cover, to_screen
 from visualizer.display.interop import CardUpload, NoInterop
 
+log = logging.getLogger("visualizer")
 STRENGTH = 0.5
 # The most that upscaling may take of a frame's time before the cheap way is chosen.
 AFFORDABLE_S = 0.006
@@ -45,9 +47,17 @@ class Upscaler:
             try:
                 self._from_card = self._from_card or CardUpload(self._picture)
                 return self._from_card(frame)
-            except NoInterop:
-                self._on_card = False  # through memory, from now on
+            except NoInterop as reason:
+                log.info("frames go through memory: %s", reason)
+                self._on_card = False
+                self.release()
         self._picture.upload(frame.numpy(force=True))
+
+    def release(self) -> None:
+        """Give back what CUDA holds of the window's; to be called before it closes."""
+        if self._from_card is not None:
+            self._from_card.release()
+            self._from_card = None
 
     def clear(self, width: int, height: int) -> None:
         """Make the window black."""

@@ -200,7 +200,7 @@ class Physics:
         self._followed = self._ticked = now
         self._heard_event = self._heard_sound = now
         self._next_wander = -np.inf
-        self._lodestar = 0
+        self._wander_cluster = 0
         self._rng = np.random.default_rng(0)
         self._onsets: deque[Event] = deque(maxlen=16)
         self._pose = Pose(SILENCE, QUIET.loudness, 0.0, QUIET.time, 0.0, False, 0.0, _Path(motion))
@@ -368,7 +368,7 @@ class Physics:
         unheard = now - self._heard_event > NO_EVENTS_S
         if not unheard and now - self._heard_sound < SILENCE_S:
             self._next_wander = -np.inf
-            self._lodestar = max(pose._path.motion.cluster, 0)
+            self._wander_cluster = max(pose._path.motion.cluster, 0)
             return replace(pose, wandering=False) if pose.wandering else pose
         if unheard and pose.loudness != QUIET.loudness:
             pose = replace(pose, cluster=SILENCE, loudness=QUIET.loudness, onset=0.0)
@@ -378,6 +378,6 @@ class Physics:
         path = pose._path.settle(shown)
         # Any target but the last one.
         n = len(path.motion.targets)
-        self._lodestar = (self._lodestar + int(self._rng.integers(1, max(n, 2)))) % n
-        path.motion.wander(shown, self._lodestar, WANDERING)
+        self._wander_cluster = (self._wander_cluster + int(self._rng.integers(1, max(n, 2)))) % n
+        path.motion.wander(shown, self._wander_cluster, WANDERING)
         return replace(pose, _path=path, wandering=True)

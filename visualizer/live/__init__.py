@@ -5,8 +5,8 @@ painter thread runs the generator; the main thread composes frames and talks wit
 backstage does whatever takes longer than a frame.
 
     engine      the main thread's loop          programme   which preset is on
-    loading     the parts, made backstage       hands       keys and clicks
-    hearing     the sound that is heard now     figures     what is measured
+    loading     the parts, made backstage       controls    keys and clicks
+    hearing     the sound that is heard now     statistics  what is measured
     backstage   the thread for slow things      guide       what a newcomer is told
 """
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from visualizer.display.window import Window
 from visualizer.errors import UserError
 from visualizer.live.backstage import Backstage
-from visualizer.live.figures import Statistics
+from visualizer.live.controls import Controls
 from visualizer.live.guide import Guide
-from visualizer.live.hands import Hands
 from visualizer.live.loading import Parts, Wishes, load
+from visualizer.live.statistics import Statistics
 
 if TYPE_CHECKING:
     from visualizer.live.hearing import Hearing, Source
@@ -88,7 +88,7 @@ class Engine:
         self._window, self._wishes, self._begun = window, wishes, begun
         self._upscaler: Upscaler = Upscaler()
         self._backstage = Backstage(self._trouble, self._warn)
-        self._hands = Hands(window, self.hud)
+        self._controls = Controls(window, self.hud)
         self._guide = Guide()
         self._parts: Parts | None = None
         self.programme: Programme | None = None
@@ -99,6 +99,7 @@ class Engine:
         self._lead = 0.008
         self._took: deque[float] = deque([self._lead], maxlen=20)
         self._ending = False
+        self._open.callback(self._upscaler.release)
 
     # --- the loop ---------------------------------------------------------------------------------
 
@@ -121,10 +122,10 @@ class Engine:
         """Show one frame; last: when the last one was shown. Returns when this one was."""
         window, period = self._window, self._window.period
         # While loading, the processor has better things to do than to draw.
-        self._hands.take(window.events(wait=LOADING_S if self._parts is None else 0.0))
+        self._controls.take(window.events(wait=LOADING_S if self._parts is None else 0.0))
         self._backstage.deliver()
         if window.minimised:
-            self._hands.take(window.events(wait=MINIMISED_S))
+            self._controls.take(window.events(wait=MINIMISED_S))
             # A song's end needs no fading out where nobody sees it.
             window.closed |= self._parts is not None and self._parts.hearing.follow()
             return time.perf_counter()
@@ -139,7 +140,7 @@ class Engine:
         drawn = self._draw(parts, due, dt) if parts is not None else None
         if drawn is None:
             self._upscaler.clear(*window.size)
-        if self._hands.still_wanted and drawn is not None:
+        if self._controls.still_wanted and drawn is not None:
             self._save_still()
         self.hud.draw(*window.size, dt)
         window.finish()
@@ -204,7 +205,7 @@ class Engine:
         self._open.callback(self._close_hearing, parts.hearing)
         parts.hearing.begin(parts.first.codebook)
         self.programme = Programme(parts, self.hud, self._backstage, self._window.set_title)
-        self._hands.begin(parts, self.programme)
+        self._controls.begin(parts, self.programme)
 
     def _close_hearing(self, hearing: Hearing) -> None:
         if hearing.sound is not None:
@@ -266,7 +267,7 @@ class Engine:
         from visualizer.display.graphics import read_screen
         from visualizer.display.stills import save_still
 
-        self._hands.still_wanted = False
+        self._controls.still_wanted = False
         pixels = read_screen(*self._window.size).copy()
 
         def save() -> None:

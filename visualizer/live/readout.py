@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from visualizer.display.upscale import Upscaler
 from visualizer.display.window import Window
-from visualizer.live.figures import Statistics
+from visualizer.live.statistics import Statistics
 
 if TYPE_CHECKING:
     from visualizer.audio.ears import Ears

@@ -27,8 +27,6 @@ from visualizer.display.flash.watch import Look, Watch
 # What is to be compressed comes out changed: the rule is tightened by this part, so that it still
 # holds then.
 FILE_MARGIN = 0.16
-# The same for blends that are rounded to 8 bits elsewhere, unseen: at most 0.0045 at either end of a step.
-UNSEEN_MARGIN = 0.09
 ATTEMPTS = 3
 
 
@@ -51,9 +49,6 @@ class FlashLimiter:
     A frame that keeps the rule comes out as it went in, the very same tensor. `held` tells how much
     of the last frame was held back (0..1, mean over the picture), `flashes` the worst count of
     flashes in the last second. The frame is taken to fill the screen, a 1024x768 view.
-
-    For a picture that is composed elsewhere (on a graphics card), `decide` alone does the thinking:
-    it takes the candidate on a coarse grid and answers with the weights to blend it with.
     """
 
     def __init__(self, enabled: bool = True, margin: float = 0.0):
@@ -87,7 +82,7 @@ class FlashLimiter:
         if frame.dtype != torch.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise ValueError(f"a frame is [h, w, 3] uint8, not {list(frame.shape)} {frame.dtype}")
         height, width, _ = frame.shape
-        past = self._begin((height, width), frame.device, dt, self.margin)
+        past = self._begin((height, width), frame.device, dt)
         if past is None:
             return frame
         grid = past.grid
@@ -107,31 +102,7 @@ class FlashLimiter:
         past.shown = shown
         return shown
 
-    def decide(self, linear: torch.Tensor, dt: float) -> torch.Tensor:
-        """How much of a candidate to show and where, [rows, columns] in 0..1, for [3, rows, columns].
-
-        linear: the candidate frame averaged, in linear light, to a grid of at most 320x256 cells, RGB
-        in 0..1; dt: seconds since the last frame was shown. The caller is to show
-        last + alpha * (candidate - last) in linear light, alpha spread over the frame smoothly, and
-        to keep that unrounded as the next `last`. The margin is UNSEEN_MARGIN or more, as the
-        rounding that follows is not seen. Raises ValueError for a finer grid.
-        """
-        _, rows, columns = linear.shape
-        everything = torch.ones(rows, columns, device=linear.device)
-        past = self._begin((rows, columns), linear.device, dt, max(self.margin, UNSEEN_MARGIN))
-        if past is None:
-            return everything
-        if past.grid.factor > 1:
-            raise ValueError(f"a grid of {[rows, columns]} is too fine: 320x256 cells at most")
-
-        def show(weights: np.ndarray) -> torch.Tensor:
-            assert past.last is not None
-            return torch.lerp(past.last, linear, past.grid.between(weights))
-
-        weights = self._step(past, linear, dt, show)
-        return everything if weights is None else past.grid.between(weights)
-
-    def _begin(self, size: tuple[int, int], device: torch.device, dt: float, margin: float) -> _Past | None:
+    def _begin(self, size: tuple[int, int], device: torch.device, dt: float) -> _Past | None:
         """What is known of such frames, which may be nothing yet; None if they are not to be limited."""
         if not (math.isfinite(dt) and dt >= 0):
             raise ValueError(f"dt is {dt}; it is the time in seconds since the last frame, 0 or more")
@@ -140,7 +111,7 @@ class FlashLimiter:
             self.reset()
             if self.enabled:
                 grid = Grid(*size, device)
-                self._past = _Past(grid, Watch(grid, margin), Input(grid))
+                self._past = _Past(grid, Watch(grid, self.margin), Input(grid))
         return self._past
 
     def _step(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from visualizer.audio.spectrum import SpectrumSettings
-from visualizer.live.figures import Record, Statistics
 from visualizer.live.guide import Guide
+from visualizer.live.statistics import Record, Statistics
 
 
 def test_statistics_are_written_out():

@@ -9,6 +9,6 @@ from __future__ import annotations
 LONGEST = 500
 
 
-def pieces(length: int) -> list[slice]:
+def short_slices(length: int) -> list[slice]:
     """Slices of at most LONGEST that make up an array of a length, one after the other."""
     return [slice(start, min(start + LONGEST, length)) for start in range(0, length, LONGEST)]

@@ -1,4 +1,4 @@
-"""Hands: what keys and clicks do. The keys themselves stand in `display.keys`."""
+"""Controls: what keys and clicks do. The keys themselves stand in `display.keys`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from visualizer.live.programme import Programme
 
 
-class Hands:
+class Controls:
     """Acts on the window's events. still_wanted: what is seen is to be saved."""
 
     def __init__(self, window: Window, hud: Hud):
