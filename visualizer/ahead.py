@@ -6,15 +6,15 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
-# How long either side sleeps before it looks whether the other one has gone.
+# How long the thread waits for room before it looks whether its reader has gone.
 PATIENCE_S = 0.2
 
 
-class _End(Generic[T]):
+class _End:
     """What follows the last item: the error that ended the iterator, or None."""
 
     def __init__(self, error: BaseException | None):
@@ -27,10 +27,10 @@ def ahead(items: Iterable[T], depth: int) -> Iterator[Iterator[T]]:
 
     On leaving the context, however early, the thread ends after the item in hand.
     """
-    waiting: queue.Queue[T | _End[T]] = queue.Queue(depth)
+    waiting: queue.Queue[T | _End] = queue.Queue(depth)
     stopped = threading.Event()
 
-    def put(item: T | _End[T]) -> None:
+    def put(item: T | _End) -> None:
         while not stopped.is_set():
             try:
                 return waiting.put(item, timeout=PATIENCE_S)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from visualizer.display.flash import rule
 from visualizer.display.flash.rule import Grid
-from visualizer.display.flash.watch import Watch
+from visualizer.display.flash.watch import KINDS, Watch
 from visualizer.display.video_reader import VideoReader
 from visualizer.progress import bar
 
@@ -115,7 +115,7 @@ def check_video(path: Path | str, progress: bool = True) -> Report:
 def _note(report: Report, watch: Watch) -> None:
     report.flashes = max(report.flashes, watch.flashes())
     found: dict[str, tuple[float, float]] = {}
-    for kind, flashes in zip(("general", "red"), watch.kinds, strict=True):
+    for kind, flashes in zip(KINDS, watch.kinds, strict=True):
         limit, sustained = flashes.broken()
         found[kind] = limit, rule.WINDOW
         found["sustained"] = max(sustained, found.get("sustained", (0, 0))[0]), rule.SUSTAINED_WINDOW

@@ -37,12 +37,16 @@ T = TypeVar("T")
 
 @dataclass
 class Report:
-    """What was rendered, and where the time went."""
+    """What was rendered, and where the time went.
+
+    seconds: of sound. held: frames that the flash limiter held back. interrupted: by Ctrl-C. damage: what was
+    wrong with the song, a clause for each kind. clusters: of every hop of it. took: seconds by stage; stages run
+    at the same time, so that they add up to more than it took.
+    """
 
     seconds: float = 0.0
     frames: int = 0
     held: int = 0
-    """Frames that the flash limiter held back."""
     interrupted: bool = False
     damage: list[str] = field(default_factory=list)
     clusters: list[int] = field(default_factory=list)
@@ -111,7 +115,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Some sound [m, 2], and the pictures [n, 256, 256, 3] uint8 of the n shots that end within it."""
+    """Pictures [n, 256, 256, 3] uint8 of n shots, and the sound [m, 2] that came in since the scene before.
+
+    Where a block of sound brings several scenes, the first has all of it.
+    """
 
     sound: np.ndarray
     pictures: np.ndarray
@@ -173,6 +180,7 @@ def render(
 ) -> Report:
     """Make a music video; return what was done. Ctrl-C leaves a playable file of that.
 
+    motion: of the preset, by the codebook. size: width and height in pixels. fps: frames a second.
     limit_flashes: keep to WCAG 2.2 SC 2.3.1; without, the file's comment says so.
 
     Raises UserError if the song can't be read or the video can't be written.

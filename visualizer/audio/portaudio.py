@@ -48,7 +48,11 @@ def library() -> ModuleType:
 
 @dataclass(frozen=True)
 class Device:
-    """A sound device as PortAudio has it. Its index holds until devices come or go."""
+    """A sound device as PortAudio has it. Its index holds until devices come or go.
+
+    host: the sound system by which it is reached, e.g. "ALSA". inputs, outputs: how many channels.
+    sample_rate: its own, frames a second.
+    """
 
     index: int
     name: str
@@ -60,9 +64,11 @@ class Device:
     default_output: bool
 
     def channels(self, kind: Kind) -> int:
+        """How many channels it has that way."""
         return self.inputs if kind == "input" else self.outputs
 
     def default(self, kind: Kind) -> bool:
+        """Whether the system takes it where none is named."""
         return self.default_input if kind == "input" else self.default_output
 
 

@@ -26,6 +26,7 @@ class Recording:
 
     @property
     def expected_s(self) -> float:
+        """How many seconds the iteration brings."""
         return len(self._samples) / SAMPLE_RATE
 
     def __iter__(self) -> Iterator[np.ndarray]:

@@ -34,6 +34,10 @@ class SpectrumSettings:
 
     2048 samples at 44.1 kHz resolve 21.5 Hz and blur time by 46 ms; a hop of 512 brings a new
     window every 11.6 ms, more often than any display refreshes.
+
+    sr: frames a second. n_fft, hop_length: samples in a window, and from one to the next. n_bands: between
+    fmin and fmax, in Hz. adapt_s: time constant, in seconds, with which the mean and the deviation of each
+    band follow the music.
     """
 
     sr: int = SAMPLE_RATE
@@ -46,6 +50,7 @@ class SpectrumSettings:
 
     @property
     def hop_s(self) -> float:
+        """Seconds from one window to the next."""
         return self.hop_length / self.sr
 
     @property
@@ -69,8 +74,8 @@ class Window:
     loudness: dB re a full-scale sine, -120 at the least.
     onset: 0..1, how much the spectrum rose since the last window (spectral flux; 1 is 15 dB
         averaged over the bands).
-    silent: true below -80 dB and 50 dB under the recent peak: a state of its own, in which
-        nothing adapts.
+    silent: true below -80 dB, or more than 50 dB under the recent peak: a state of its own, in
+        which nothing adapts.
     """
 
     bands: np.ndarray

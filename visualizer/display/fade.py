@@ -37,4 +37,5 @@ class Fade:
 
     @property
     def alpha(self) -> float:
+        """The visibility, 0..1."""
         return self.level * self.level * (3 - 2 * self.level)

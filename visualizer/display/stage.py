@@ -1,7 +1,8 @@
 """The stage: what happens to a picture between the generator and the window.
 
 Effects of the preset, cross-fades from one preset's to the next's, the blackout, and last the flash
-limiter: nothing that changes the picture comes after it.
+limiter. What comes after it can't make a picture flash: a window's sharpening only moves contrast between
+neighbouring pixels, and the words over it fade.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PICTURE_SIZE = 256
 class Stage:
     """Pictures in, finished frames out, all of one shape; for the render thread alone.
 
-    blackout: a fade to black. limiter: the flash limiter, which sees exactly what is shown.
+    blackout: a fade to black. limiter: the flash limiter.
     """
 
     def __init__(self, aspect: float, limiter: FlashLimiter | None = None):

@@ -25,10 +25,12 @@ class Record:
         """How many there were in all."""
 
     def add(self, number: float) -> None:
+        """Note another one."""
         self._numbers[self.count % len(self._numbers)] = number
         self.count += 1
 
     def clear(self) -> None:
+        """Forget them all."""
         self.count = 0
 
     @property

@@ -30,7 +30,8 @@ BLOCK = 256 / 768, 341 / 1024
 # Two opposing transitions are one flash; three flashes in any second are allowed.
 WINDOW = 1.0
 MAX_TRANSITIONS = 6
-# Seconds of the last SUSTAINED_WINDOW that may hold SUSTAINED_TRANSITIONS or more in their WINDOW.
+# A second with so many transitions is a busy one; of the last SUSTAINED_WINDOW (seconds), less than SUSTAINED
+# may be busy.
 SUSTAINED_TRANSITIONS = 4
 SUSTAINED = 4.0
 SUSTAINED_WINDOW = 5.0

@@ -52,6 +52,7 @@ class LuminanceTracker:
         return clamped, moves.ge_(0).short() if float(moves.max()) >= 0 else None
 
     def accept(self, clamped: torch.Tensor, moves: torch.Tensor | None) -> None:
+        """Go on from what `look` gave: it was shown."""
         if self.turn is None or self.gap is None:
             self.gap = torch.full((2, *clamped.shape), self.step, device=clamped.device)
             self.turn = torch.stack((clamped + self.step, clamped - self.step))
@@ -95,6 +96,7 @@ class MeanTracker:
         return mean, DOWN if self.last != DOWN and self.high - mean >= self.step else None
 
     def accept(self, mean: float, move: int | None) -> None:
+        """Go on from what `look` gave: it was shown."""
         self.low = mean if move == DOWN or self.low is None else min(self.low, mean)
         self.high = mean if move == UP or self.high is None else max(self.high, mean)
         self.last = self.last if move is None else move
