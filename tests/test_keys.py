@@ -1,6 +1,7 @@
 """The table of keys: what a press means, and that all who use the table agree with it."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -48,9 +49,11 @@ def test_the_engine_knows_every_action():
         assert f'"{binding.action}"' in source, binding.action
 
 
-def test_the_table_for_the_readme():
+def test_the_readme_has_the_table():
     lines = keys.as_markdown().splitlines()
     assert len(lines) == len(BINDINGS) + 2
+    readme = Path(__file__).parent.parent / "README.md"
+    assert keys.as_markdown().strip() in readme.read_text(encoding="utf-8")
     assert all(re.fullmatch(r"\| .+ \| .+ \|", line) for line in lines)
     assert "| H, F1 | this list |" in lines
 

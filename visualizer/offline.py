@@ -40,7 +40,7 @@ class Report:
     """What was rendered, and where the time went.
 
     seconds: of sound. held: frames that the flash limiter held back. interrupted: by Ctrl-C. damage: what was
-    wrong with the song, a clause for each kind. clusters: of every hop of it. took: seconds by stage; stages run
+    wrong with the song, a clause for each kind. clusters: of every hop. took: seconds by stage; stages run
     at the same time, so that they add up to more than it took.
     """
 

@@ -20,7 +20,7 @@ SILENCE = -1
 
 
 class Codebook:
-    """100 centroids in the space of `Spectrum` bands, and the nearest to any window; for one thread at a time."""
+    """100 centroids in the space of `Spectrum` bands, and the nearest to a window; one thread at a time."""
 
     def __init__(
         self,
