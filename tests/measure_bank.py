@@ -33,8 +33,9 @@ from visualizer.neural import pictures
 from visualizer.neural.collection import STOPS
 from visualizer.neural.dream import Region, climb
 from visualizer.neural.dreaming import Dreamer
+from visualizer.neural.efficientnet import N_CLASSES
 from visualizer.neural.inference import fast_numbers
-from visualizer.neural.starts import BATCH_SIZE, N_CLASSES
+from visualizer.neural.starts import BATCH_SIZE
 from visualizer.progress import bar
 
 SEEDS = range(5)
@@ -80,12 +81,11 @@ def of_mapping(bank: Bank, codebook: Codebook, unit: np.ndarray) -> dict[str, fl
     share = codebook.transitions / max(1, codebook.transitions.sum())
     for kind, chosen in mappings(bank, codebook).items():
         apart = [pdist(unit[rows]) for rows in chosen]
-        table[f"Spearman sound/picture, {kind}"] = np.mean([spearmanr(sounds, d).statistic for d in apart])
+        agree = [spearmanr(sounds, d).statistic for d in apart]
+        table[f"Spearman sound/picture, {kind}"] = np.mean(agree)
+        table[f"Spearman sound/picture, {kind}, worst seed"] = min(agree)
         jumps = [(squareform(d) * share).sum() / d.mean() for d in apart]
         table[f"jump to what follows / mean distance, {kind}"] = np.mean(jumps)
-    table["Spearman sound/picture, similar, worst seed"] = min(
-        spearmanr(sounds, pdist(unit[rows])).statistic for rows in mappings(bank, codebook)["similar"]
-    )
     times = []
     for seed in SEEDS:
         begun = time.perf_counter()

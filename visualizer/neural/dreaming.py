@@ -17,12 +17,12 @@ from visualizer.neural import sheet
 from visualizer.neural.classifier import Classifier
 from visualizer.neural.collection import STOPS, Collection, Garbage
 from visualizer.neural.dream import Region, climb
+from visualizer.neural.efficientnet import N_CLASSES
 from visualizer.neural.encoder import Encoder
 from visualizer.neural.generator import Generator
 from visualizer.neural.judge import Judge
 from visualizer.neural.starts import (
     BATCH_SIZE,
-    N_CLASSES,
     AsPhotographed,
     BankAgain,
     BankNeighbours,

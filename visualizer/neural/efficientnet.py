@@ -113,35 +113,3 @@ class EfficientNetLite(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[n, 1000] logits."""
         return self.classify(self.pooled(self.features(x)[-1]))
-
-
-def fold_batchnorm(state: dict[str, torch.Tensor], variant: str) -> dict[str, torch.Tensor]:
-    """Convert a state dict of the `efficientnet_lite_pytorch` package to this module's.
-
-    Every convolution there is followed by a batch normalisation with epsilon 1e-3.
-    """
-
-    def folded(conv: str, norm: str) -> tuple[torch.Tensor, torch.Tensor]:
-        scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + 1e-3)
-        bias = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
-        return state[f"{conv}.weight"] * scale[:, None, None, None], bias
-
-    out: dict[str, torch.Tensor] = {}
-
-    def put(name: str, conv: str, norm: str) -> None:
-        out[f"{name}.weight"], out[f"{name}.bias"] = folded(conv, norm)
-
-    put("stem", "_conv_stem", "_bn0")
-    index = 0
-    for s, stage in enumerate(EfficientNetLite(variant).stages):
-        assert isinstance(stage, nn.Sequential)
-        for b, block in enumerate(stage):
-            source, target = f"_blocks.{index}", f"stages.{s}.{b}"
-            if block.expand is not None:
-                put(f"{target}.expand", f"{source}._expand_conv", f"{source}._bn0")
-            put(f"{target}.depthwise", f"{source}._depthwise_conv", f"{source}._bn1")
-            put(f"{target}.project", f"{source}._project_conv", f"{source}._bn2")
-            index += 1
-    put("head", "_conv_head", "_bn1")
-    out["classify.weight"], out["classify.bias"] = state["_fc.weight"], state["_fc.bias"]
-    return out

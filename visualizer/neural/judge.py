@@ -15,10 +15,7 @@ from visualizer.neural.classifier import Classifier
 from visualizer.neural.efficientnet import EfficientNetLite
 from visualizer.neural.layout import channels_last
 
-FEATURES = 1280
-# What is rounded to 8 bits: two thirds of all numbers, and those that bear it best.
-ROUNDED = ("stages.3", "stages.4", "stages.5", "stages.6", "head.weight", "classify.weight")
-EXACT = ("depthwise", "project", "bias")
+# What the scales of a quantised tensor are called, after its own name.
 SCALE = ".scale"
 
 
@@ -30,26 +27,12 @@ class Judge(Classifier):
         """Read a judge file. Raises UserError if it isn't one."""
         tensors, metadata = weights.load(path, "judge")
         net = EfficientNetLite(metadata["variant"])
-        net.load_state_dict(restored(tensors))
+        net.load_state_dict(dequantised(tensors))
         return channels_last(cls(net, metadata["labels"].split("\n")))
 
 
-def rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A network's weights with the large ones as int8, and a scale [outputs] for each of these."""
-    small: dict[str, torch.Tensor] = {}
-    for name, weight in state.items():
-        if not name.startswith(ROUNDED) or any(part in name for part in EXACT):
-            small[name] = weight
-            continue
-        rows = weight.flatten(1)
-        scale = (rows.abs().amax(1) / 127).half()
-        small[name] = (rows / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8).view_as(weight)
-        small[name + SCALE] = scale
-    return small
-
-
-def restored(small: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The float32 weights of what `rounded` made."""
+def dequantised(small: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The float32 weights; the file has the large ones as int8, with a scale [outputs] for each of them."""
     state = {}
     for name, weight in small.items():
         if name.endswith(SCALE):

@@ -17,7 +17,6 @@ from visualizer.neural.inference import fast_numbers
 from visualizer.neural.pictures import find, to_tensor, try_read
 
 BATCH_SIZE = 24
-N_CLASSES = 1000
 # Photos that are looked at when each class wants those nearest to it.
 MOST_PHOTOS = 2000
 # Photos by which the region is known where codes live.
