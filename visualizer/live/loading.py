@@ -64,8 +64,8 @@ def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     from visualizer.repertoire import Repertoire
 
     # One core is for composing, drawing and hearing: a painter on all of them is the slower for it.
-    threads = max(1, (os.cpu_count() or 1) - 1)
-    torch.set_num_threads(min(8, threads))
+    threads = max(1, min(8, (os.cpu_count() or 1) - 1))
+    torch.set_num_threads(threads)
     repertoire = Repertoire(wishes.preset)
     look = repertoire.load(repertoire.start)
     device = choose_device(wishes.compute)
