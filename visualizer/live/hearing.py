@@ -35,7 +35,8 @@ class Hearing:
         self.sound: Ears | None = None
         self.by: Codebook | None = None
         self._wanted: Codebook | None = None
-        self._changing = False
+        # How often a sound was to be opened, and which of these times it was done last.
+        self._asked = self._opened = 0
         self._source, self._device, self._ring, self._backstage = source, device, ring, backstage
         self._demo = False
         self._status, self._since, self._told = "", time.perf_counter(), False
@@ -44,8 +45,9 @@ class Hearing:
     def begin(self, codebook: Codebook) -> None:
         """Hear, by a codebook, from now on."""
         self.by = self._wanted = codebook
-        self._changing = True
-        self._backstage.do(lambda: self._open("demo" if self._demo else self._source, codebook))
+        self._asked += 1
+        number, source = self._asked, "demo" if self._demo else self._source
+        self._backstage.do(lambda: self._open(source, codebook, number))
 
     def use(self, codebook: Codebook) -> None:
         """Go on by another codebook, if it is another one.
@@ -69,7 +71,7 @@ class Hearing:
         Raises UserError if it came to that because it can't be played.
         """
         sound = self.sound
-        if sound is None or self._changing or not sound.finished:
+        if sound is None or self._opened != self._asked or not sound.finished:
             return False
         if self._demo and self._source != "demo":
             self.toggle_demo()
@@ -111,7 +113,7 @@ class Hearing:
         if sound is not None:
             sound.__exit__(None, None, None)
 
-    def _open(self, source: Source, codebook: Codebook) -> None:
+    def _open(self, source: Source, codebook: Codebook, number: int) -> None:
         self.close()
         self._name = ""
         device = self._device if source is self._source else None
@@ -128,4 +130,4 @@ class Hearing:
         if not self._backstage.stopped:
             sound.__enter__()
             self.sound = sound
-        self._changing = False
+        self._opened = number
