@@ -7,8 +7,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from visualizer.display.flash.grid import Grid
 from visualizer.display.flash.limiter import FlashLimiter
-from visualizer.display.flash.rule import Grid
 
 H, W = 18, 24
 BLACK, WHITE, RED, BLUE = (0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from visualizer.display.flash import rule
-from visualizer.display.flash.rule import Grid
+from visualizer.display.flash.grid import Grid
 from visualizer.display.flash.watch import KINDS, Watch
 from visualizer.display.video_reader import VideoReader
 from visualizer.progress import bar

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from visualizer.easing import ease
+
 
 class Fade:
     """A visibility that moves between 0 and 1, and turns round at most four times a second.
@@ -38,4 +40,4 @@ class Fade:
     @property
     def alpha(self) -> float:
         """The visibility, 0..1."""
-        return self.level * self.level * (3 - 2 * self.level)
+        return ease(self.level)

@@ -16,6 +16,7 @@ from visualizer.display.effects import Effects
 from visualizer.display.fade import Fade
 from visualizer.display.flash.limiter import FlashLimiter
 from visualizer.display.framing import frame_shape
+from visualizer.easing import ease
 
 if TYPE_CHECKING:
     from visualizer.preset import Preset
@@ -78,8 +79,7 @@ class Stage:
             old = self._leaving
             if not isinstance(old, torch.Tensor):
                 old = self._fit(old(picture, loudness, onset, dt))
-            weight = self._progress * self._progress * (3 - 2 * self._progress)
-            frame = torch.lerp(old.float(), frame.float(), weight).add_(0.5).to(torch.uint8)
+            frame = torch.lerp(old.float(), frame.float(), ease(self._progress)).add_(0.5).to(torch.uint8)
         self._composed = frame
         dark = self.blackout.step(dt)
         if dark > 0:

@@ -24,6 +24,7 @@ import numpy as np
 
 from visualizer.audio.codebook import SILENCE
 from visualizer.audio.listener import Event
+from visualizer.easing import ease
 from visualizer.latent.motion import Motion
 from visualizer.latent.particle import Spring
 from visualizer.latent.ring import Ring
@@ -50,12 +51,6 @@ NO_EVENTS_S = 2.0
 SILENCE_S = 4.0
 WANDERING = Spring(response=5.0, bounce=0.0)
 WANDER_S = 4.0, 7.0
-
-
-def ease(progress: float) -> float:
-    """From 0 at 0 to 1 at 1, standing still at both ends."""
-    p = min(max(progress, 0.0), 1.0)
-    return p * p * (3 - 2 * p)
 
 
 def blend(a: np.ndarray, b: np.ndarray, weight: float) -> np.ndarray:

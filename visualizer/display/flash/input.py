@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from visualizer.display.flash.counts import total
-from visualizer.display.flash.rule import Grid
+from visualizer.display.flash.grid import Grid
 from visualizer.display.flash.transitions import Light, LuminanceTracker, RedTracker
 from visualizer.display.flash.watch import Watch
 

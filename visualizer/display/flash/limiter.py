@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from visualizer.display.flash.grid import Grid
 from visualizer.display.flash.input import BUSY_TILE, Input
 from visualizer.display.flash.room import room, spread
-from visualizer.display.flash.rule import Grid
 from visualizer.display.flash.watch import Look, Watch
 
 # What is to be compressed comes out changed: the rule is tightened by this part, so that it still

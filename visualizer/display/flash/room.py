@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from visualizer.display.flash.rule import Grid
+from visualizer.display.flash.grid import Grid
 from visualizer.display.flash.transitions import DOWN, UP, relative_luminance
 from visualizer.display.flash.watch import Look, Watch
 

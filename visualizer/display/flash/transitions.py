@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 
 from visualizer.display.flash import rule
-from visualizer.display.flash.rule import Grid
+from visualizer.display.flash.grid import Grid
 
 UP, DOWN = 0, 1
 # Added to a step, so that it can't be taken.

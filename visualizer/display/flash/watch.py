@@ -10,7 +10,7 @@ import torch
 
 from visualizer.display.flash import rule
 from visualizer.display.flash.counts import CLOCK_SLACK, Counts, total
-from visualizer.display.flash.rule import Grid
+from visualizer.display.flash.grid import Grid
 from visualizer.display.flash.transitions import (
     DOWN,
     UP,
