@@ -27,7 +27,7 @@ from visualizer.bench.report import Row
 from visualizer.bench.stylegan2 import StyleGan2
 from visualizer.display.flash.limiter import FlashLimiter
 from visualizer.neural.generator import CODE_DIM, Generator, fold_norms, fold_upsampling
-from visualizer.neural.inference import Painter, TorchPainter, make_painter
+from visualizer.neural.inference import Painter, TorchPainter, fast_dtype, make_painter
 
 BATCHES = (1, 4, 16, 64)
 PART = "generator"
@@ -68,7 +68,7 @@ def ceiling(dtype: torch.dtype, device: torch.device, seconds: float) -> float:
 
 
 def painters(generator: Generator, device: torch.device) -> dict[str, Painter]:
-    """Every way to paint on a device, the one that the program takes first."""
+    """Every way to paint on a device in numbers that it computes natively, the program's own first."""
     chosen = make_painter(generator, device)
     found: dict[str, Painter] = {chosen.name: chosen}
     if device.type == "cpu":
@@ -79,7 +79,7 @@ def painters(generator: Generator, device: torch.device) -> dict[str, Painter]:
             found.setdefault(exact.name, exact)
         except ImportError:
             pass
-    for dtype in (torch.float16 if device.type == "cuda" else torch.bfloat16, torch.float32):
+    for dtype in dict.fromkeys((fast_dtype(device), torch.float32)):
         painter = TorchPainter(generator, device, dtype)
         found.setdefault(painter.name, painter)
     return found
@@ -128,8 +128,7 @@ def _against_the_ceiling(
     if device.type == "cpu":
         flop = operations(fold_upsampling(fold_norms(generator)))
         yield Row(PART, "operations of one picture, folded", flop / 1e9, "GFLOP")
-    half = torch.float16 if device.type == "cuda" else torch.bfloat16
-    for dtype in (torch.float32, half):
+    for dtype in dict.fromkeys((torch.float32, fast_dtype(device))):
         most = ceiling(dtype, device, seconds)
         label = str(dtype).removeprefix("torch.")
         yield Row(PART, f"matrix product, {label}", most / 1e9, "GFLOP/s", True)
