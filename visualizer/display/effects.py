@@ -67,6 +67,7 @@ class Effects:
         self._noise = torch.randn(self._height + GRAIN_SHIFT, self._width + GRAIN_SHIFT, generator=rng)
         y, x = self._centred()
         self._distance2 = (x * x + y * y) / 2
+        self._places = torch.stack(torch.broadcast_tensors(x, y), -1)
 
     def _centred(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Coordinates -1..1 over the frame's height and width, [h, 1] and [1, w]."""
@@ -90,8 +91,8 @@ class Effects:
     def _follow(self, device: torch.device) -> None:
         """Go to the device where the pictures are."""
         if self._grid.device != device:
-            self._grid, self._noise, self._distance2 = (
-                tensor.to(device) for tensor in (self._grid, self._noise, self._distance2)
+            self._grid, self._noise, self._distance2, self._places = (
+                tensor.to(device) for tensor in (self._grid, self._noise, self._distance2, self._places)
             )
             self._trail = None
 
@@ -137,10 +138,8 @@ class Effects:
             self._trail = image
             return image
         keep = amount ** (30 * dt)  # the setting is per thirtieth of a second
-        y, x = self._centred()
-        scale = 1 - 0.2 * dt
-        drift = torch.stack(torch.broadcast_tensors(x * scale, y * scale), -1)[None].to(image.device)
-        old = F.grid_sample(self._trail, drift, "bilinear", "border", align_corners=False)
+        drift = self._places * (1 - 0.2 * dt)
+        old = F.grid_sample(self._trail, drift[None], "bilinear", "border", align_corners=False)
         self._trail = torch.lerp(image, old, keep)
         return self._trail
 

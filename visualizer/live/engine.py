@@ -256,8 +256,6 @@ class Engine:
                 self.programme.look.preset,
                 self.statistics,
                 parts,
-                parts.physics.pose,
-                sound,
                 self._window,
                 self._upscaler,
                 not self._wishes.allow_flashing,

@@ -10,7 +10,6 @@ from visualizer.live.statistics import Statistics
 
 if TYPE_CHECKING:
     from visualizer.audio.ears import Ears
-    from visualizer.latent.physics import Pose
     from visualizer.live.loading import Parts
     from visualizer.preset import Preset
 
@@ -21,14 +20,12 @@ def rows(
     preset: Preset,
     statistics: Statistics,
     parts: Parts,
-    pose: Pose,
-    sound: Ears | None,
     window: Window,
     upscaler: Upscaler,
     limited: bool,
 ) -> list[Row]:
     """(name, value) of everything worth a look during a show. limited: whether flashes are."""
-    held = parts.stage.limiter.held
+    pose, sound, held = parts.physics.pose, parts.hearing.sound, parts.stage.limiter.held
     flashes = f"limiter {f'holds {held:.0%}' if held else 'lets all pass'}" if limited else "NOT LIMITED"
     how = "splines" if upscaler.sharp else "bilinear"
     return [
