@@ -209,12 +209,13 @@ def test_a_codebook_that_is_none(visualizer, tmp_path, song):
     assert_one_sentence(result, "notes.safetensors", "can't be read as a codebook")
 
 
-def test_no_cuda(visualizer, tmp_path, song):
+@pytest.mark.parametrize("option", ["--compute", "--device"])
+def test_no_cuda(visualizer, tmp_path, song, option):
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
-    result = visualizer("render", song, "-o", "clip.mp4", "--compute", "cuda", *SMALL, cwd=tmp_path)
+    result = visualizer("render", song, "-o", "clip.mp4", option, "cuda", *SMALL, cwd=tmp_path)
     assert_one_sentence(result, "CUDA", "--compute cpu")
 
 

@@ -5,13 +5,15 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from conftest import SR, write_sound
 from sklearn.cluster import KMeans
 
 from visualizer import assets
+from visualizer.audio import fitting
 from visualizer.audio.codebook import N_CLUSTERS, SILENCE, Codebook, usage
 from visualizer.audio.demo_tune import demo_tune
 from visualizer.audio.listener import Listener
-from visualizer.audio.song import mono
+from visualizer.audio.song import Song, mono
 from visualizer.audio.spectrum import Spectrum, SpectrumSettings
 from visualizer.errors import UserError
 
@@ -109,3 +111,16 @@ def test_too_little_sound_is_an_error(windows):
 def test_usage_is_perplexity():
     assert usage(np.repeat(np.arange(10), 5)) == (10, pytest.approx(10))
     assert usage(np.array([SILENCE, 4, 4]))[0] == 1
+
+
+def test_long_pieces_are_thinned_in_runs(tmp_path, monkeypatch):
+    song = write_sound(
+        tmp_path / "noise.wav", 0.1 * np.random.default_rng(0).standard_normal((20 * SR, 1)), SR
+    )
+    whole = fitting.windows_of(Song(song), SETTINGS)
+    monkeypatch.setattr(fitting, "MOST_WINDOWS", 400)
+    monkeypatch.setattr(fitting, "RUN", 50)
+    thinned = fitting.windows_of(Song(song), SETTINGS)
+    assert 200 <= len(thinned) < 400 < len(whole)
+    places = np.array([np.flatnonzero((whole == window).all(1))[0] for window in thinned])
+    assert np.sum(np.diff(places) != 1) <= len(thinned) / 50 and places[-1] > 0.8 * len(whole)

@@ -39,8 +39,8 @@ def tone(seconds):
     return (0.2 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
 
 
-def write(path, frames, sound=True, codec="libx264", times=None, pixels="yuv420p", title=""):
-    """A video; times are multiples of 1/90 s."""
+def write(path, frames, sound=True, codec="libx264", times=None, pixels="yuv420p", title="", longer=0.0):
+    """A video; times are multiples of 1/90 s, and the sound is so many seconds longer."""
     with av.open(str(path), "w") as container:
         container.metadata["title"] = title
         video = container.add_stream(codec, rate=FPS)
@@ -58,7 +58,7 @@ def write(path, frames, sound=True, codec="libx264", times=None, pixels="yuv420p
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
         if audio:
-            samples = tone(len(frames) / FPS)
+            samples = tone(len(frames) / FPS + longer)
             for start in range(0, len(samples), 1024):
                 block = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], "fltp", "mono")
                 block.sample_rate, block.pts = RATE, start
@@ -185,7 +185,17 @@ def test_what_could_not_be_read_is_told_with_the_verdict(tmp_path, capsys):
     assert not check_video(whole, progress=False).damage
     with pytest.raises(UserError, match=r"is damaged: it ends after .* of 4.0 s; only what could be read"):
         check.callback(cut, False, None)
-    assert "PASS" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "PASS" in told and "not all could be read" in told
+
+
+def test_intact_videos_of_unusual_times_are_not_called_damaged(tmp_path):
+    slides = np.repeat(calm(1)[:1], 20, 0)
+    slow = write(tmp_path / "slow.mkv", slides, times=[90 * i for i in range(20)])
+    late = write(tmp_path / "late.mp4", slides, times=[0] + [90 * i + 900 for i in range(19)])
+    sound = write(tmp_path / "sound.mkv", slides[:2], times=[0, 30], longer=4)
+    for path in (slow, late, sound):
+        assert not check_video(path, progress=False).damage, path.name
 
 
 def sound_only(folder):

@@ -286,8 +286,9 @@ def test_the_blackout_is_black_and_goes_away():
 
 
 def test_backstage_tells_and_raises():
-    heard, troubles = [], []
-    with Backstage(troubles.append, lambda sentence: None) as backstage:
+    heard, troubles, warnings = [], [], []
+    with Backstage(troubles.append, warnings.append) as backstage:
+        backstage.warn("mind the gap")
         backstage.do(lambda: backstage.tell(lambda: heard.append(threading.current_thread().name)))
 
         def fail():
@@ -295,6 +296,7 @@ def test_backstage_tells_and_raises():
 
         backstage.do(fail)
         wait_for(lambda: backstage.deliver() or (heard and troubles), 10)
+        assert warnings == ["mind the gap"]
         assert heard == [threading.current_thread().name] and str(troubles[0]) == "no"
         steps = []
 

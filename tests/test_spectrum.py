@@ -129,6 +129,16 @@ def codebook():
     return Codebook.load(assets.model("codebook.safetensors"))
 
 
+@pytest.mark.parametrize("fault", [np.nan, np.inf, 1e30])
+def test_samples_that_are_no_sound_do_not_last(tune, fault):
+    broken = tune.copy()
+    broken[3 * SETTINGS.sr] = fault
+    bands, power_db, loudness, onset, _ = analyse(broken)
+    for numbers in (bands, power_db, loudness, onset):
+        assert np.isfinite(numbers).all()
+    assert len(np.unique(bands[-100:].round(6), axis=0)) > 90
+
+
 def test_band_power_shares_each_bin_among_the_bands_that_it_overlaps():
     s = SETTINGS
     spectrum = np.random.default_rng(0).normal(size=s.n_fft)

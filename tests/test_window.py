@@ -118,7 +118,7 @@ def test_the_way_is_chosen_by_the_clock(window, monkeypatch):
 
 
 def test_the_clock_sets_the_pace_where_no_screen_does(window):
-    window.find_pace()  # this screen says that it sets one, and doesn't
+    window.find_pace(lambda: None)  # this screen says that it sets one, and doesn't
     begun, cpu = time.perf_counter(), time.process_time()
     for _ in range(30):
         window.swap()
@@ -133,16 +133,16 @@ def test_the_screens_pace_is_learnt_at_the_start_and_kept_while_frames_are_late(
 
     monkeypatch.setattr(window._pygame.display, "flip", flip)
     monkeypatch.setattr(window, "_vsync", True)
-    window.find_pace()
+    window.find_pace(lambda: None)
     assert window.period == pytest.approx(1 / hertz, rel=0.1)
-    for _ in range(70):  # while it loads
-        time.sleep(0.03)
+    for _ in range(70):
+        time.sleep(max(0.0, window.due() - time.perf_counter()) + 0.02)  # drawing takes too long
         window.swap()
-    window.forget_pace()
-    for i in range(70):
-        time.sleep(0.001 if i % 3 else 1.2 / hertz)  # drawing takes too long now and then
+    begun = time.perf_counter()
+    for _ in range(30):
+        time.sleep(max(0.0, window.due() - 0.003 - time.perf_counter()))
         window.swap()
-    assert window.period == pytest.approx(1 / hertz, rel=0.1)
+    assert time.perf_counter() - begun < 1.3 * 30 / hertz
 
 
 def test_events_of_the_window(window):
@@ -293,3 +293,17 @@ def test_a_monitor_that_is_not_there(monkeypatch):
     with pytest.raises(UserError, match="no monitor 7; there are 0 "):
         Window("test", monitor=7)
     assert os.environ["SDL_VIDEODRIVER"] == "offscreen"
+
+
+def test_an_unlimited_window_is_marked_for_as_long_as_it_is_open(window):
+    from visualizer.display.graphics import read_screen
+    from visualizer.display.hud import Hud
+    from visualizer.display.upscale import Upscaler
+
+    upscaler, corners = Upscaler(), []
+    for hud in (Hud(), Hud(mark="flashes are NOT limited")):
+        for dt in (0.0, 60.0):
+            upscaler.clear(*window.size)
+            hud.draw(*window.size, dt)
+            corners.append(read_screen(*window.size)[:60, 160:].max())
+    assert corners[:2] == [0, 0] and min(corners[2:]) > 100

@@ -69,8 +69,9 @@ class Report:
     def __str__(self) -> str:
         """The verdict in a line, and a line for every passage that breaks the rule."""
         found = f"{self.frames} frames, {_clock(self.seconds)}, at most {self.flashes:g} flashes a second"
+        unread = [f"  not all could be read: {'; '.join(self.damage)}"] if self.damage else []
         if self.safe:
-            return f"{self.path}: PASS ({found})."
+            return "\n".join([f"{self.path}: PASS ({found}).", *unread])
         names = {"general": "flashes", "red": "red flashes", "sustained": "flashes for four of five seconds"}
         lines = [
             f"  {_clock(v.start)} to {_clock(v.end)}  too many {names[v.kind]}, "
@@ -78,7 +79,7 @@ class Report:
             for v in self.violations
         ]
         passages = "one passage" if len(lines) == 1 else f"{len(lines)} passages"
-        return "\n".join([f"{self.path}: FAIL in {passages} ({found}).", *lines])
+        return "\n".join([f"{self.path}: FAIL in {passages} ({found}).", *lines, *unread])
 
 
 def _clock(seconds: float) -> str:

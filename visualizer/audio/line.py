@@ -60,7 +60,7 @@ class Line:
     PortAudio calls `handle(samples, begin, sr)` for each block, in a thread of its own. samples:
     [n, channels] float32, to read (input) or to fill (output), valid only during the call; begin:
     perf_counter seconds at which the first of them was recorded or will be heard; sr: frames per
-    second. What it raises is counted in `errors` and goes no further.
+    second. What it raises is counted in `errors`, logged, and goes no further.
 
     A watchdog thread opens the stream; it closes one that ended or stalls, and looks for the device
     again. Digital zeros for a while may be the sound of another device's absence: it looks again then,
@@ -216,6 +216,7 @@ class Line:
             if self._closing.wait(self.POLL_S):
                 break
         self._shut()
+        self._log_error()
 
     def _log_error(self) -> None:
         """Write down what was caught in the callback, once of each kind."""

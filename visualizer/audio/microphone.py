@@ -102,6 +102,7 @@ class Microphone:
         if not (least >= -LIMIT and most <= LIMIT):  # which is also true of what is not a number
             np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
             np.clip(mono, -LIMIT, LIMIT, out=mono)
+            least, most = np.minimum.reduce(mono), np.maximum.reduce(mono)
         if least != 0 or most != 0:
             self._line.meaningful = time.perf_counter()
         if self._resampler:

@@ -20,6 +20,8 @@ from visualizer.audio.slices import LONGEST, short_slices
 
 # Of all sound in the program, frames a second; files and devices of other rates are resampled.
 SAMPLE_RATE = 44100
+# No sound goes so far beyond full scale, 1; the square of what goes further could not be told from infinity.
+LIMIT = 1e6
 # How many windows long the tape is that samples are recorded on before it is wound back.
 TAPE = 4
 # Silence is what is below any music, or far below what was heard lately.
@@ -158,8 +160,10 @@ class Spectrum:
         self._end = begin + len(samples)
         place = tape[begin : self._end]
         place[:] = samples
-        if not math.isfinite(np.add.reduce(place)):
+        # Which is also true of what is not a number.
+        if not (np.minimum.reduce(place) >= -LIMIT and np.maximum.reduce(place) <= LIMIT):
             np.nan_to_num(place, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+            np.clip(place, -LIMIT, LIMIT, out=place)
 
     def _analyse(self) -> None:
         w = self._window

@@ -104,7 +104,9 @@ def make_video(
     help="Write a safe copy with its sound, and report on that.",
 )
 def check(video: Path, as_json: bool, fix: Path | None) -> None:
-    """Check any VIDEO against WCAG 2.2, 2.3.1 (general and red flashes); exit code 1 if it fails.
+    """Check any VIDEO against WCAG 2.2, 2.3.1 (general and red flashes).
+
+    The exit code is 0 if it passes, 1 if it fails, 2 if it passes as far as it can be read, but is damaged.
 
     \b
     Examples:

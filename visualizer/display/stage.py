@@ -2,7 +2,7 @@
 
 Effects of the preset, cross-fades from one preset's to the next's, the blackout, and last the flash
 limiter. What comes after it can't make a picture flash: a window's sharpening only moves contrast between
-neighbouring pixels, and the words over it fade.
+neighbouring pixels, and the words over it fade or stand still.
 """
 
 from __future__ import annotations

@@ -53,6 +53,8 @@ class VideoReader:
         self.time = 0.0
         self.damage: list[str] = []
         self._broken = 0
+        # When the last packet ends, in seconds: of the video, and of all there is.
+        self._ends = {"video": 0.0, "any": 0.0}
 
     @property
     def seconds(self) -> float | None:
@@ -72,7 +74,13 @@ class VideoReader:
         """The packets of the video and of all sound, as they lie in the file."""
         # A file that was cut short ends with an error.
         with suppress(av.FFmpegError, OSError):
-            yield from self.container.demux(self.stream, *self.container.streams.audio)
+            for packet in self.container.demux(self.stream, *self.container.streams.audio):
+                if packet.pts is not None and packet.time_base:
+                    end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                    self._ends["any"] = max(self._ends["any"], end)
+                    if packet.stream.type == "video":
+                        self._ends["video"] = max(self._ends["video"], end)
+                yield packet
 
     def frames(self, packet: av.Packet) -> Iterator[tuple[av.VideoFrame, torch.Tensor, float]]:
         """Decode: (frame, [h, w, 3] uint8 sRGB, seconds since the frame before); broken ones are left out."""
@@ -105,9 +113,10 @@ class VideoReader:
             raise UserError(f"{self.path} holds no picture that can be decoded; give another video.")
         if self._broken:
             self.damage.append(f"{self._broken} of its packets are broken and were left out")
-        begun = float((self.stream.start_time or 0) * self.time_base)
-        if self.seconds is not None and self.time - begun < 0.98 * self.seconds - 0.5:
-            self.damage.append(f"it ends after {self.time - begun:.1f} s of {self.seconds:.1f} s")
+        # Some files tell how long each of their streams is, others only how long the longest is.
+        end = self._ends["video" if self.stream.duration else "any"]
+        if self.seconds is not None and end < 0.98 * self.seconds - 0.5:
+            self.damage.append(f"it ends after {end:.1f} s of {self.seconds:.1f} s")
 
     def __enter__(self) -> VideoReader:
         return self

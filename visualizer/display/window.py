@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections import deque
+from collections.abc import Callable
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING
 
@@ -32,8 +32,6 @@ USUAL_S = 1 / 60
 FASTEST_S, SLOWEST_S = 1 / 500, 1 / 23
 # Swaps to learn a screen's pace from, after the first few, which only fill a queue.
 PROBES, QUEUED = 20, 4
-# A swap that takes so long has waited for the screen.
-WAITED_S = 0.001
 
 
 class NoDisplay(UserError):
@@ -124,7 +122,6 @@ class Window:
         self.fullscreen = False
         self.period = USUAL_S
         self._swapped = time.perf_counter()
-        self._intervals: deque[float] = deque(maxlen=60)
         self._measure()
         if fullscreen:
             self.toggle_fullscreen()
@@ -260,25 +257,24 @@ class Window:
         now = time.perf_counter()
         if not self._vsync and due > now:
             time.sleep(due - now)
-        asked = time.perf_counter()
         self._pygame.display.flip()
         now = time.perf_counter()
-        if self._vsync and now - asked > WAITED_S:
-            self._follow_pace(now - self._swapped)
         # By the clock, frames stay on its beat, unless one was missed.
         late = self._vsync or now - due > self.period
         self._swapped = now if late else max(due, now - self.period)
         return now
 
-    def find_pace(self) -> None:
+    def find_pace(self, draw: Callable[[], None]) -> None:
         """Learn how fast the screen is, or that it sets no pace after all, by swapping as often as it can.
 
-        Takes some 20 refreshes. What the window shows must be of one colour: old frames come up again.
+        draw: fills the window. Takes some 20 refreshes. A show's own frames are not asked later: where they
+        are late, the screen looks slow, and to go by that would make them late for ever.
         """
         if not self._vsync:
             return
         intervals, last = [], time.perf_counter()
         for _ in range(QUEUED + PROBES):
+            draw()
             self._pygame.display.flip()
             now = time.perf_counter()
             intervals.append(now - last)
@@ -290,17 +286,6 @@ class Window:
         else:
             self.period = min(intervals[len(intervals) // 2], SLOWEST_S)
         self._swapped = last
-
-    def forget_pace(self) -> None:
-        """What was swapped up to now was not swapped as fast as can be."""
-        self._intervals.clear()
-
-    def _follow_pace(self, interval: float) -> None:
-        """The window may have come to a slower screen."""
-        self._intervals.append(interval)
-        if len(self._intervals) == self._intervals.maxlen:
-            # Missed refreshes make the screen look slower than it is: not the median.
-            self.period = min(sorted(self._intervals)[len(self._intervals) // 4], SLOWEST_S)
 
     def __enter__(self) -> Window:
         return self

@@ -34,6 +34,8 @@ RESIZE_S = 0.2
 LOADING_S = 0.04
 MINIMISED_S = 0.1
 READOUT_S = 0.25
+# How long frames may fail on a graphics card until the show ends.
+CARD_S = 10.0
 log = logging.getLogger("visualizer")
 
 
@@ -99,6 +101,7 @@ class Engine:
         self._lead = 0.008
         self._took: deque[float] = deque([self._lead], maxlen=20)
         self._ending = False
+        self._card_failed: float | None = None  # since when
         self._open.callback(self._upscaler.release)
 
     # --- the loop ---------------------------------------------------------------------------------
@@ -109,8 +112,7 @@ class Engine:
         end = None if seconds is None else self._begun + seconds
         with self._open, self._backstage:
             self._backstage.do(self._load)
-            self._upscaler.clear(*self._window.size)
-            self._window.find_pace()
+            self._window.find_pace(lambda: self._upscaler.clear(*self._window.size))
             last = time.perf_counter()
             while not self._window.closed and (end is None or last < end):
                 last = self._frame(last)
@@ -138,8 +140,10 @@ class Engine:
         begun = time.perf_counter()
         dt = begun - last if parts is None else min(0.25, max(1e-3, due - last))
         drawn = self._draw(parts, due, dt) if parts is not None else None
-        if drawn is None:
+        if self._shown is None and drawn is None:
             self._upscaler.clear(*window.size)
+        elif drawn is None:
+            self._upscaler.draw(*window.size)
         if self._controls.still_wanted and drawn is not None:
             self._save_still()
         self.hud.draw(*window.size, dt)
@@ -154,22 +158,29 @@ class Engine:
 
     def _draw(self, parts: Parts, due: float, dt: float) -> Picture | None:
         """Draw the picture for a time; the newest that has a part in it, None if there is none yet."""
-        newest = parts.stream.newest
-        picture = parts.stream.at(due)
-        if newest is None or picture is None:
-            return None
-        pose = parts.physics.pose
+        newest, pose = parts.stream.newest, parts.physics.pose
         try:
+            picture = parts.stream.at(due)
+            if newest is None or picture is None:
+                return None
             self._upscaler.upload(parts.stage(picture, float(pose.loudness), float(pose.onset), dt))
         except RuntimeError:
-            # A card that is lost; the painter finds it out by itself and goes on elsewhere.
-            if not picture.is_cuda:
+            if newest is None or not newest.pixels.is_cuda or not self._card_may_be_lost(parts):
                 raise
-            parts.stage.reshape(parts.stage.aspect)
             return None
+        self._card_failed = None
         self._upscaler.draw(*self._window.size)
         self._follow_sound(parts, due)
         return newest
+
+    def _card_may_be_lost(self, parts: Parts) -> bool:
+        """A frame failed on the graphics card: whether to wait until the painter goes on elsewhere."""
+        now = time.perf_counter()
+        if self._card_failed is None:
+            self._card_failed = now
+            log.exception("a frame on the graphics card")
+        parts.stage.reshape(parts.stage.aspect)
+        return now - self._card_failed < CARD_S
 
     def _count(self, parts: Parts, picture: Picture, now: float, last: float, took: float) -> None:
         statistics = self.statistics
@@ -199,7 +210,6 @@ class Engine:
         from visualizer.live.programme import Programme
 
         self._parts = parts
-        self._window.forget_pace()
         self._open.enter_context(parts.physics)
         self._open.enter_context(parts.stream)
         self._open.callback(self._close_hearing, parts.hearing)

@@ -47,7 +47,7 @@ def _sound(sound: Ears) -> list[Row]:
         ("sound", sound.status),
         ("level", f"{sound.level:.0f} dB"),
         ("callback", f"{median:.1%} of its time, 99 % within {p99:.1%}"),
-        ("lost", f"{sound.lost} times sound{f', {sound.errors} ERRORS' if sound.errors else ''}"),
+        ("sound lost", f"{sound.lost} times{f', {sound.errors} ERRORS' if sound.errors else ''}"),
     ]
 
 

@@ -68,7 +68,7 @@ def fast_numbers(device: torch.device) -> torch.autocast:
 
 
 class TorchPainter:
-    """Plain PyTorch: normalisation folded, channels last, fast numbers; any device."""
+    """Plain PyTorch: normalisation and upsampling folded, channels last, fast numbers; any device."""
 
     def __init__(self, generator: Generator, device: torch.device, dtype: torch.dtype | None = None):
         """dtype: None chooses the fastest that the device computes natively."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -28,19 +29,22 @@ class SteadfastPainter:
 
     def __init__(self, first: Painting, other: Callable[[], Painting], tell: Callable[[str], None]):
         """other: makes the painter to go on with. tell: gets one sentence when that happens."""
-        self._painter = first
-        self._other: Callable[[], Painting] | None = other
-        self._tell = tell
+        self._painter = self._first = first
+        self._other, self._tell = other, tell
+        self._changing = threading.Lock()
 
     def __call__(self, codes: np.ndarray) -> np.ndarray | torch.Tensor:
         """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB."""
+        painter = self._painter
         try:
-            return self._painter(codes)
+            return painter(codes)
         except FAILURE as error:
-            if self._other is None:
+            if painter is not self._first:
                 raise
-            self._tell(f"the graphics card {_why(error)}; the processor goes on.")
-            self._painter, self._other = self._other(), None
+            with self._changing:  # stills are painted while the show goes on: both may fail at once
+                if self._painter is self._first:
+                    self._tell(f"the graphics card {_why(error)}; the processor goes on.")
+                    self._painter = self._other()
             return self._painter(codes)
 
 
