@@ -1,8 +1,8 @@
 """The generator as an OpenVINO graph: the same arithmetic, compiled for the processor at hand.
 
 OpenVINO joins each convolution with what follows it and computes in bfloat16 where the processor does so
-natively, which draws two to three times as many pictures a second as eager PyTorch on the same cores. The
-graph is built from the network's own weights, node by node: no tracing, no file in between.
+natively, which draws about twice as many pictures a second as the plain network does in PyTorch. The graph is
+built from the network's own weights, node by node: no tracing, no file in between.
 """
 
 from __future__ import annotations
