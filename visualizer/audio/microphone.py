@@ -11,10 +11,8 @@ from visualizer.audio.ears import Sink
 from visualizer.audio.line import Line
 from visualizer.audio.listener import Event, Listener
 from visualizer.audio.resampler import Resampler
+from visualizer.audio.spectrum import LIMIT
 
-# A sound card's samples stay within ±1. What is wildly beyond is a fault, and would deafen the
-# analysis to all that follows by its loudness.
-LIMIT = 4.0
 # Less is lost on cards without a sound server whenever Python is busy for as long. The device chooses
 # its blocks: where PortAudio had to make them of a hop's length, they would come later by up to one.
 LATENCY_S = 0.02

@@ -20,8 +20,9 @@ from visualizer.audio.slices import LONGEST, short_slices
 
 # Of all sound in the program, frames a second; files and devices of other rates are resampled.
 SAMPLE_RATE = 44100
-# No sound goes so far beyond full scale, 1; the square of what goes further could not be told from infinity.
-LIMIT = 1e6
+# No sound goes so far beyond full scale, 1. What does is a fault, and would deafen the analysis to all that
+# follows by its loudness.
+LIMIT = 16.0
 # How many windows long the tape is that samples are recorded on before it is wound back.
 TAPE = 4
 # Silence is what is below any music, or far below what was heard lately.

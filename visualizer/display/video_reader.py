@@ -113,10 +113,12 @@ class VideoReader:
             raise UserError(f"{self.path} holds no picture that can be decoded; give another video.")
         if self._broken:
             self.damage.append(f"{self._broken} of its packets are broken and were left out")
-        # Some files tell how long each of their streams is, others only how long the longest is.
-        end = self._ends["video" if self.stream.duration else "any"]
-        if self.seconds is not None and end < 0.98 * self.seconds - 0.5:
-            self.damage.append(f"it ends after {end:.1f} s of {self.seconds:.1f} s")
+        # Some files tell how long each stream is, others only how long the longest is: something is missing only
+        # where both the pictures and the whole end early.
+        promised = {"video": self.seconds, "any": (self.container.duration or 0) / av.time_base or None}
+        short = [s is not None and self._ends[what] < 0.98 * s - 0.5 for what, s in promised.items()]
+        if all(short):
+            self.damage.append(f"it ends after {self._ends['any']:.1f} s of {promised['any']:.1f} s")
 
     def __enter__(self) -> VideoReader:
         return self
