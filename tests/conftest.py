@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 # Two threads of two libraries fighting for two cores make every test slower.
@@ -13,6 +14,11 @@ import av
 import numpy as np
 import pytest
 import torch
+
+# The compiler that comes with a torch for CUDA crashes if it is loaded, as by an optimiser, after Mesa's
+# software renderer. No command does both, but the tests share a process.
+with suppress(ImportError):
+    __import__("triton")
 
 SR = 44100
 # Background jobs of a shell ignore Ctrl-C, and so would the programs that the tests start and stop.
