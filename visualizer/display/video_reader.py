@@ -113,8 +113,8 @@ class VideoReader:
             raise UserError(f"{self.path} holds no picture that can be decoded; give another video.")
         if self._broken:
             self.damage.append(f"{self._broken} of its packets are broken and were left out")
-        # Some files tell how long each stream is, others only how long the longest is: something is missing only
-        # where both the pictures and the whole end early.
+        # Some files tell how long each stream is, others only how long the longest is: something is missing
+        # only where both the pictures and the whole end early.
         promised = {"video": self.seconds, "any": (self.container.duration or 0) / av.time_base or None}
         short = [s is not None and self._ends[what] < 0.98 * s - 0.5 for what, s in promised.items()]
         if all(short):
