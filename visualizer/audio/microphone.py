@@ -11,7 +11,7 @@ from visualizer.audio.ears import Sink
 from visualizer.audio.line import Line
 from visualizer.audio.listener import Event, Listener
 from visualizer.audio.resampler import Resampler
-from visualizer.audio.spectrum import LIMIT
+from visualizer.audio.spectrum import mend
 
 # Less is lost on cards without a sound server whenever Python is busy for as long. The device chooses
 # its blocks: where PortAudio had to make them of a hop's length, they would come later by up to one.
@@ -96,12 +96,7 @@ class Microphone:
         mono = samples[:, 0] * (1 / samples.shape[1])
         for channel in range(1, samples.shape[1]):
             mono += samples[:, channel] * (1 / samples.shape[1])
-        least, most = np.minimum.reduce(mono), np.maximum.reduce(mono)
-        if not (least >= -LIMIT and most <= LIMIT):  # which is also true of what is not a number
-            np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-            np.clip(mono, -LIMIT, LIMIT, out=mono)
-            least, most = np.minimum.reduce(mono), np.maximum.reduce(mono)
-        if least != 0 or most != 0:
+        if mend(mono):
             self._line.meaningful = time.perf_counter()
         if self._resampler:
             mono = self._resampler.push(mono)

@@ -67,6 +67,16 @@ class SpectrumSettings:
         return self.n_fft / 2 / self.sr
 
 
+def mend(samples: np.ndarray) -> bool:
+    """Make of samples [n] that are no sound some that are, in place; whether any differs from zero."""
+    least, most = np.minimum.reduce(samples), np.maximum.reduce(samples)
+    if not (least >= -LIMIT and most <= LIMIT):  # which is also true of what is not a number
+        np.nan_to_num(samples, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        np.clip(samples, -LIMIT, LIMIT, out=samples)
+        return bool(samples.any())
+    return bool(least != 0 or most != 0)
+
+
 @dataclass
 class Window:
     """One analysed moment. The object and its array are reused: copy what must last.
@@ -161,10 +171,7 @@ class Spectrum:
         self._end = begin + len(samples)
         place = tape[begin : self._end]
         place[:] = samples
-        # Which is also true of what is not a number.
-        if not (np.minimum.reduce(place) >= -LIMIT and np.maximum.reduce(place) <= LIMIT):
-            np.nan_to_num(place, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-            np.clip(place, -LIMIT, LIMIT, out=place)
+        mend(place)
 
     def _analyse(self) -> None:
         w = self._window
