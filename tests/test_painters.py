@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from visualizer import assets
+from visualizer import assets, weights
 from visualizer.latent.bank import Bank
 from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
 from visualizer.neural.inference import TorchPainter, make_painter
@@ -51,6 +51,22 @@ def test_openvino_draws_the_same_picture(generator, codes, plain, precision):
     bound = {"f32": 0.5, "bf16": 1.0}[precision]
     for n in (1, len(codes)):
         assert np.abs(painter(codes[:n]) - plain[:n]).mean() < bound
+
+
+def test_generators_of_other_sizes_are_drawn_too(codes, tmp_path):
+    """As earlier versions had them; to the outermost pixel."""
+    sizes = (96, 64, 48, 32, 16), 2
+    torch.manual_seed(0)
+    other = Generator(*sizes).requires_grad_(False)
+    other.to_rgb.weight *= 30
+    tensors = {f"generator.{k}": t for k, t in other.state_dict().items()}
+    weights.save(tmp_path / "other.safetensors", "generator", tensors)
+    generator = Generator.load(tmp_path / "other.safetensors")
+    assert (generator.channels, generator.refined) == sizes
+    painted = TorchPainter(generator, CPU, torch.float32)(codes)
+    assert painted.std() > 20
+    exact = pytest.importorskip("visualizer.neural.openvino_painter").OpenVinoPainter(generator, "f32")
+    assert np.abs(exact(codes).astype(int) - painted).max() <= 1
 
 
 def test_pictures_stay_when_the_next_ones_are_painted(generator, codes):

@@ -17,6 +17,7 @@ from sklearn.decomposition import PCA
 from visualizer import assets, weights
 from visualizer.errors import UserError
 from visualizer.neural.classifier import Classifier
+from visualizer.neural.generator import Generator
 from visualizer.neural.moment_matching import MomentMatching, Spread
 from visualizer.neural.pictures import Pictures, split, vary
 from visualizer.neural.trainer import CATCH_UP_STEPS, WARM_UP_STEPS, Trainer
@@ -233,12 +234,18 @@ def test_the_command_stops_saves_and_resumes(visualizer, folder, tmp_path):
 
 
 def test_what_can_go_wrong(visualizer, folder, tmp_path):
+    other = {f"generator.{k}": t for k, t in Generator((32, 32, 16, 16, 16), 0).state_dict().items()}
+    weights.save(tmp_path / "other.safetensors", "generator", other, {"steps": "1", "pictures_seen": "16"})
     for arguments, words in (
         (("train", "none", "-o", "g.safetensors"), ("none", "no such folder")),
         (("train", folder, "-o", "g.safetensors", "--resume"), ("no checkpoint",)),
         (("train", folder, "-o", "g.safetensors", "--batch-size", "5"), ("--batch-size 5", "multiple of 4")),
         (("train", folder, "-o", "g.safetensors", "--from", "shipped", "--resume"), ("--from", "one of")),
         (("train", folder, "-o", "g.safetensors", "--from", "none"), ("none", "no such generator file")),
+        (
+            ("train", folder, "-o", "g.safetensors", "--from", "other.safetensors"),
+            ("other sizes", "--from shipped"),
+        ),
         (
             ("train", folder, "-o", "missing/g.safetensors", "--steps", "1"),
             ("missing/g", "choose another path"),

@@ -87,7 +87,7 @@ def painters(generator: Generator, device: torch.device) -> dict[str, Painter]:
 
 def measure_generator(generator: Generator, device: torch.device, seconds: float) -> Iterator[Row]:
     """Every way to paint, side by side with the plain network, a StyleGAN2, and the machine's ceiling."""
-    plain = Generator()
+    plain = Generator(generator.channels, generator.refined)
     plain.load_state_dict(generator.state_dict())
     plain.eval().to(device)
     style_gan = StyleGan2().eval().to(device)

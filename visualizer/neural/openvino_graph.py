@@ -40,11 +40,17 @@ def _transposed_conv(x: ov.Node, layer: nn.Module) -> ov.Node:
 
 
 def _leaky(x: ov.Node) -> ov.Node:
+    """Joined with the layer before it."""
     return ops.prelu(x, _constant([LEAK]))
 
 
+def _leaky_with_next(x: ov.Node) -> ov.Node:
+    """The same, joined with the arithmetic after it; behind a transposed convolution it would stand alone."""
+    return ops.maximum(x, ops.multiply(x, _constant(LEAK)))
+
+
 def _block(x: ov.Node, style: ov.Node, block: UpBlock) -> ov.Node:
-    x = _leaky(_transposed_conv(x, block.conv1))
+    x = _leaky_with_next(_transposed_conv(x, block.conv1))
     scale, shift = (
         ops.unsqueeze(part, ops.constant([2, 3]))
         for part in ops.split(_linear(style, block.modulate), ops.constant(1), 2).outputs()
@@ -57,11 +63,26 @@ def _block(x: ov.Node, style: ov.Node, block: UpBlock) -> ov.Node:
 
 
 def _without_mesh(x: ov.Node) -> ov.Node:
-    """`generator.without_mesh`, as one convolution of each plane by itself."""
-    edge = ops.constant([0, 0, 1, 1])
-    x = ops.pad(x, edge, ops.constant([0, 0, 0, 0]), "edge")
-    box = _constant(np.full((3, 1, 1, 2, 2), 0.25))
-    return ops.group_convolution(x, box, [1, 1], [0, 0], [0, 0], [1, 1])
+    """`generator.without_mesh` of what is yet to be shuffled, [n, 12, h, w] to the same.
+
+    Between the four interleaved pictures of each colour the mean of neighbours is a 2×2 convolution, of a
+    quarter of the pixels and without a copy of them.
+    """
+    for axis in (2, 3):
+        x = ops.concat([_before_the_first(x, axis), x], axis)
+    mean = np.zeros((3, 2, 2, 3, 2, 2, 2, 2), np.float32)
+    for colour, row, column, up, left in np.ndindex(3, 2, 2, 2, 2):
+        (back, its_row), (aside, its_column) = divmod(row - up, 2), divmod(column - left, 2)
+        mean[colour, row, column, colour, its_row, its_column, 1 + back, 1 + aside] = 0.25
+    return ops.convolution(x, _constant(mean.reshape(12, 12, 2, 2)), [1, 1], [0, 0], [0, 0], [1, 1])
+
+
+def _before_the_first(x: ov.Node, axis: int) -> ov.Node:
+    """What repeats the outermost pixels: the first row or column, the even pixels for the odd ones."""
+    first = ops.slice(x, *(ops.constant([i]) for i in (0, 1, 1, axis)))
+    channels = np.arange(12).reshape(3, 2, 2)
+    even = channels[:, [0, 0]] if axis == 2 else channels[:, :, [0, 0]]
+    return ops.gather(first, ops.constant(even.ravel()), ops.constant(1))
 
 
 def build(generator: Generator, n: int) -> ov.Model:
@@ -75,8 +96,7 @@ def build(generator: Generator, n: int) -> ov.Model:
     for block in generator.blocks:
         assert isinstance(block, UpBlock)
         x = _block(x, style, block)
-    x = ops.depth_to_space(_conv(x, generator.to_rgb), "depth_first", 2)
-    x = ops.sigmoid(_without_mesh(x))
+    x = ops.sigmoid(_without_mesh(_conv(x, generator.to_rgb)))
     x = ops.add(ops.multiply(x, _constant(255)), _constant(0.5))
-    x = ops.convert(ops.floor(x), "u8")
+    x = ops.depth_to_space(ops.convert(ops.floor(x), "u8"), "depth_first", 2)
     return ov.Model([ops.transpose(x, ops.constant([0, 2, 3, 1]))], [codes], "generator")

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import nn
 
 from visualizer import weights
+from visualizer.errors import UserError
 from visualizer.neural import distributed, views
 from visualizer.neural.classifier import Classifier
 from visualizer.neural.discriminator import FEATURE_CHANNELS, Discriminator, hinge_made, hinge_real
@@ -139,7 +140,13 @@ class Trainer:
     def start_from(self, path: Path) -> None:
         """Start from a trained generator and its code. Raises UserError if the file holds none."""
         tensors, metadata = weights.load(path, "generator")
-        self.generator.load_state_dict(Generator.load(path).state_dict())
+        generator = Generator.load(path)
+        if (generator.channels, generator.refined) != (self.generator.channels, self.generator.refined):
+            raise UserError(
+                f"{path} is a generator of other sizes, {generator.channels}; start from one of this "
+                f"version's, e.g. --from shipped."
+            )
+        self.generator.load_state_dict(generator.state_dict())
         self.encoder.load_state_dict(strip_prefix(tensors, "encoder."), strict=False)
         self._fix_norms()
         self.average.load_state_dict(self.generator.state_dict())
@@ -349,7 +356,15 @@ class Trainer:
         """Go on from `save_checkpoint`. Raises UserError if the file isn't one."""
         tensors, metadata = weights.load(path, "checkpoint")
         for name in (*LEARNING, "encoder"):
-            getattr(self, name).load_state_dict(strip_prefix(tensors, f"{name}."), strict=name != "encoder")
+            try:
+                getattr(self, name).load_state_dict(
+                    strip_prefix(tensors, f"{name}."), strict=name != "encoder"
+                )
+            except RuntimeError:
+                raise UserError(
+                    f"{path} is a checkpoint of another version, whose networks have other sizes; "
+                    f"start without --resume."
+                ) from None
         for name, optimiser in self._optimisers().items():
             saved = optimiser.state_dict()
             for key, value in strip_prefix(tensors, f"{name}.").items():
