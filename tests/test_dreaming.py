@@ -13,7 +13,7 @@ from PIL import Image
 
 from visualizer import assets
 from visualizer.latent.bank import Bank
-from visualizer.neural import dream, starts
+from visualizer.neural import collection, dream, starts
 from visualizer.neural.collection import STOPS, Collection, Garbage
 from visualizer.neural.dream import Dream, Region
 from visualizer.neural.dreaming import Dreamer, class_numbers
@@ -70,6 +70,16 @@ def test_twins_are_refused(kept, bank):
     code, label = torch.from_numpy(bank.codes[row]), torch.from_numpy(bank.classes[row])
     offered(kept, code, label)
     offered(kept, code + 0.01, label)
+    assert len(kept) == 1 and kept.refused["twins"] == 1
+
+
+def test_so_are_codes_that_are_nearly_the_same(kept, bank, monkeypatch):
+    """Even where the judge makes much of the little that their pictures differ in."""
+    monkeypatch.setattr(collection, "TWIN", 2.0)
+    row = np.argsort(-bank.probability)[:1]
+    code, label = torch.from_numpy(bank.codes[row]), torch.from_numpy(bank.classes[row])
+    offered(kept, code, label)
+    offered(kept, code + 0.05 * torch.randn(code.shape, generator=torch.Generator().manual_seed(0)), label)
     assert len(kept) == 1 and kept.refused["twins"] == 1
 
 

@@ -28,8 +28,9 @@ LEAST = 0.3
 # Pictures with less contrast than this (luminance deviation, 0..1) show nothing.
 MUD = 0.05
 LUMINANCE = (0.2126, 0.7152, 0.0722)
-# Pictures more alike than this (cosine of the judge's pooled features) are the same twice.
+# Pictures more alike than this (cosine of the judge's pooled features) are the same twice; so are such codes.
 TWIN = 0.95
+TWIN_CODE = 0.99
 GARBAGE_SAMPLES = 48
 LOOK_DIM = 128
 THUMBNAIL = 64
@@ -155,7 +156,7 @@ class Collection:
                 reason = "mud"
             elif garbage[i]:
                 reason = "garbage"
-            elif len(self) and float((self._rows["features"] @ unit[i]).max()) >= TWIN:
+            elif self._has_twin(codes[i].cpu(), unit[i]):
                 reason = "twins"
             elif self.complete or self.missing[style] <= 0:
                 reason = "surplus"
@@ -174,6 +175,13 @@ class Collection:
                 "styles": torch.tensor(style),
             }
             self._rows = {name: torch.cat([rows, row[name][None]]) for name, rows in self._rows.items()}
+
+    def _has_twin(self, code: torch.Tensor, looks: torch.Tensor) -> bool:
+        """Whether something kept looks the same to the judge, features [1280], or has nearly the code."""
+        if not len(self):
+            return False
+        codes = F.cosine_similarity(self._rows["codes"].float(), code.float(), dim=1)
+        return float((self._rows["features"] @ looks).max()) >= TWIN or float(codes.max()) >= TWIN_CODE
 
     def report(self) -> str:
         """A clause that says how many climbs there were, and what became of those not kept."""
