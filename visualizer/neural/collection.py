@@ -180,8 +180,10 @@ class Collection:
         """Whether something kept looks the same to the judge, features [1280], or has nearly the code."""
         if not len(self):
             return False
-        codes = F.cosine_similarity(self._rows["codes"].float(), code.float(), dim=1)
-        return float((self._rows["features"] @ looks).max()) >= TWIN or float(codes.max()) >= TWIN_CODE
+        if float((self._rows["features"] @ looks).max()) >= TWIN:
+            return True
+        codes = self._rows["codes"].float()
+        return float(F.cosine_similarity(codes, code.float(), dim=1).max()) >= TWIN_CODE
 
     def report(self) -> str:
         """A clause that says how many climbs there were, and what became of those not kept."""

@@ -355,16 +355,15 @@ class Trainer:
     def restore(self, path: Path) -> None:
         """Go on from `save_checkpoint`. Raises UserError if the file isn't one."""
         tensors, metadata = weights.load(path, "checkpoint")
-        for name in (*LEARNING, "encoder"):
-            try:
-                getattr(self, name).load_state_dict(
-                    strip_prefix(tensors, f"{name}."), strict=name != "encoder"
-                )
-            except RuntimeError:
-                raise UserError(
-                    f"{path} is a checkpoint of another version, whose networks have other sizes; "
-                    f"start without --resume."
-                ) from None
+        try:
+            for name in (*LEARNING, "encoder"):
+                state = strip_prefix(tensors, f"{name}.")
+                getattr(self, name).load_state_dict(state, strict=name != "encoder")
+        except RuntimeError:
+            raise UserError(
+                f"{path} is a checkpoint of another version, whose networks have other sizes; "
+                f"start without --resume."
+            ) from None
         for name, optimiser in self._optimisers().items():
             saved = optimiser.state_dict()
             for key, value in strip_prefix(tensors, f"{name}.").items():
