@@ -11,7 +11,6 @@ from visualizer.neural.inference import TorchPainter, make_painter
 from visualizer.neural.steadfast import SteadfastPainter
 
 CPU = torch.device("cpu")
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +93,3 @@ def test_the_show_goes_on_without_the_card(generator, codes, failure):
     assert np.array_equal(painter(codes[:1]), expected)
     assert np.array_equal(painter(codes[:1]), expected)
     assert len(calls) == 2 and len(told) == 1 and "graphics card" in told[0]
-
-
-@needs_cuda
-@pytest.mark.parametrize("n", [1, 4])
-def test_cuda_graphs_draw_the_same_picture(generator, codes, plain, n):
-    from visualizer.neural.cuda_painter import CudaPainter
-
-    painter = CudaPainter(generator, torch.device("cuda"))
-    for start in (0, 1, 2):  # again and again from the recorded graph, with other codes
-        picture = painter(codes[start : start + n])
-        assert np.abs(picture - plain[start : start + n]).mean() < 1
-        on_card = painter.on_device(codes[start : start + n])
-        assert np.array_equal(on_card.cpu().numpy(), picture)

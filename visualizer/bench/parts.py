@@ -26,6 +26,7 @@ from visualizer.bench.clock import side_by_side
 from visualizer.bench.report import Row
 from visualizer.bench.stylegan2 import StyleGan2
 from visualizer.display.flash.limiter import FlashLimiter
+from visualizer.neural.cuda_painter import CudaPainter
 from visualizer.neural.generator import CODE_DIM, Generator, fold_norms, fold_upsampling
 from visualizer.neural.inference import Painter, TorchPainter, fast_dtype, make_painter
 
@@ -57,6 +58,34 @@ def operations(generator: Generator) -> float:
     return float(count)
 
 
+def traffic(generator: Generator, n: int, itemsize: int) -> float:
+    """Bytes of a picture, one of n painted at once, that its layers can't but read and write.
+
+    That is every layer's input, weights and output once, if all that is done between them comes for free.
+    """
+    count = 0.0
+
+    def add(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        nonlocal count
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            count += inputs[0].numel() + output.numel() + module.weight.numel() / n
+
+    hooks = [module.register_forward_hook(add) for module in generator.modules()]
+    with torch.inference_mode():
+        generator(torch.zeros(1, CODE_DIM))
+    for hook in hooks:
+        hook.remove()
+    return count * itemsize
+
+
+def bandwidth(device: torch.device, seconds: float) -> float:
+    """Bytes a second that the device's memory reads and writes while it copies."""
+    source = torch.empty(2**30, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    took = side_by_side({"": lambda: target.copy_(source)}, seconds, device)[""]
+    return 2 * source.numel() / took
+
+
 def ceiling(dtype: torch.dtype, device: torch.device, seconds: float) -> float:
     """Floating-point operations a second of a large matrix multiplication."""
     n = 8192 if device.type == "cuda" else 2048
@@ -67,10 +96,13 @@ def ceiling(dtype: torch.dtype, device: torch.device, seconds: float) -> float:
     return 2 * n**3 / took
 
 
-def painters(generator: Generator, device: torch.device) -> dict[str, Painter]:
+def painters(generator: Generator, device: torch.device) -> dict[str, Callable[[np.ndarray], object]]:
     """Every way to paint on a device in numbers that it computes natively, the program's own first."""
     chosen = make_painter(generator, device)
-    found: dict[str, Painter] = {chosen.name: chosen}
+    found: dict[str, Callable[[np.ndarray], object]] = {chosen.name: chosen}
+    if isinstance(chosen, CudaPainter):
+        # As a window needs them; else they are copied to the processor's memory.
+        found = {f"{chosen.name}, left on the card": chosen.on_device, **found}
     if device.type == "cpu":
         try:
             from visualizer.neural.openvino_painter import OpenVinoPainter
@@ -117,12 +149,15 @@ def measure_generator(generator: Generator, device: torch.device, seconds: float
             yield Row(
                 PART, f"{name}, batch {n}", n / s, "pictures/s", True, f"{1000 * s / n:.2f} ms a picture"
             )
-    yield from _against_the_ceiling(generator, device, names[0], took[names[0]], seconds)
+    # A card is only full with many pictures at once.
+    n, share = (BATCHES[-1], batch[names[0]]) if device.type == "cuda" else (1, took[names[0]])
+    yield from _against_the_ceiling(generator, device, names[0], n, share / n, seconds)
 
 
 def _against_the_ceiling(
-    generator: Generator, device: torch.device, name: str, took: float, seconds: float
+    generator: Generator, device: torch.device, name: str, n: int, took: float, seconds: float
 ) -> Iterator[Row]:
+    """name: of the painter; n: pictures at once; took: seconds a picture."""
     flop = operations(generator)
     yield Row(PART, "operations of one picture, plain", flop / 1e9, "GFLOP")
     if device.type == "cpu":
@@ -134,9 +169,14 @@ def _against_the_ceiling(
         yield Row(PART, f"matrix product, {label}", most / 1e9, "GFLOP/s", True)
         if label in name:
             share = flop / took / most
-            yield Row(
-                PART, f"{name} against that", 100 * share, "% of it", True, f"{flop / took / 1e9:.0f} GFLOP/s"
-            )
+            achieved = f"{flop / took / 1e9:.0f} GFLOP/s at batch {n}"
+            yield Row(PART, f"{name} against that", 100 * share, "% of it", True, achieved)
+    if device.type == "cuda":
+        most = bandwidth(device, seconds)
+        least = traffic(generator, n, fast_dtype(device).itemsize)
+        yield Row(PART, "memory copy, read and written", most / 1e9, "GB/s", True)
+        achieved = f"{least / 1e6:.1f} MB a picture at batch {n}"
+        yield Row(PART, "least traffic against that", 100 * least / took / most, "% of it", True, achieved)
 
 
 def measure_sound(codebook: Codebook, seconds: float) -> Iterator[Row]:
@@ -190,8 +230,10 @@ def _limiting(frames: list[torch.Tensor]) -> Callable[[], object]:
     return show
 
 
-def measure_window(seconds: float, size: tuple[int, int] = (1280, 720)) -> Iterator[Row]:
-    """Upload and draw in a window. Raises UserError where there is none."""
+def measure_window(
+    device: torch.device, seconds: float, size: tuple[int, int] = (1280, 720)
+) -> Iterator[Row]:
+    """Upload and draw in a window; frames come from the device. Raises UserError where there is none."""
     from visualizer.display.window import Window
 
     with Window("visualizer bench", size, vsync=False) as window:
@@ -200,7 +242,7 @@ def measure_window(seconds: float, size: tuple[int, int] = (1280, 720)) -> Itera
         from visualizer.display.upscale import Upscaler
 
         upscaler = Upscaler()
-        frame = torch.randint(0, 255, (248, 441, 3), dtype=torch.uint8)
+        frame = torch.randint(0, 255, (248, 441, 3), dtype=torch.uint8, device=device)
 
         def upload() -> None:
             upscaler.upload(frame)
@@ -211,7 +253,9 @@ def measure_window(seconds: float, size: tuple[int, int] = (1280, 720)) -> Itera
             GL.glFinish()
 
         for name, s in side_by_side({"upload": upload, "draw": draw}, seconds).items():
-            yield Row("window", f"{name}, {size[0]}x{size[1]}", 1000 * s, "ms a frame")
+            note = f"{window.renderer}{', from the card' * upscaler.interop}"
+            yield Row("window", f"{name}, {size[0]}x{size[1]}", 1000 * s, "ms a frame", note=note)
+        upscaler.release()
 
 
 def measure_offline(painter: Painter, seconds: float) -> Iterator[Row]:

@@ -53,6 +53,11 @@ class Upscaler:
                 self.release()
         self._picture.upload(frame.numpy(force=True))
 
+    @property
+    def interop(self) -> bool:
+        """Whether frames come from the card without visiting the processor."""
+        return self._from_card is not None
+
     def release(self) -> None:
         """Give back what CUDA holds of the window's; to be called before it closes."""
         if self._from_card is not None:
