@@ -38,9 +38,14 @@ def codes():
     return Bank.load(assets.model("bank.safetensors")).codes[:20]
 
 
-@pytest.fixture(scope="module")
-def painter(generator):
-    return make_painter(generator, CARD)
+@pytest.fixture(scope="module", params=["own kernels", "torch's kernels"])
+def painter(generator, request):
+    from visualizer.neural.cuda_painter import CudaPainter
+
+    painter = CudaPainter(generator, CARD, own_kernels=request.param == "own kernels")
+    if request.param not in painter.name and request.param == "own kernels":
+        pytest.skip("there are no kernels without the cuda-bindings package")
+    return painter
 
 
 @pytest.fixture(scope="module")

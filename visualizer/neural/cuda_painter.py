@@ -1,94 +1,108 @@
 """Painting with CUDA: one recorded graph for each batch size, on a stream of its own.
 
-A picture takes less time than PyTorch needs to launch its forty kernels one by one; a CUDA graph launches
-them all at once. Codes and pictures live in buffers that never move, as graphs demand. Only the thread that
+A picture takes less time than PyTorch needs to launch its kernels one by one; a CUDA graph launches them
+all at once. Codes and pictures live in buffers that never move, as graphs demand. Only the thread that
 paints waits for the card: whatever else draws there goes on.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from visualizer.neural.cuda_generator import CudaGenerator
+from visualizer.neural.cuda_kernels import NoKernels
 from visualizer.neural.generator import CODE_DIM, PICTURE_SIZE, Generator, fold_norms
 from visualizer.neural.layout import channels_last
 
 # Before recording, the libraries make their handles and workspaces, and cuDNN tries its algorithms.
 WARM_UP = 3
+Network = Callable[[torch.Tensor, torch.Tensor], None]
+"""From codes [n, 4096] float32 into pictures [n, 256, 256, 3] uint8 sRGB, both on the card."""
+log = logging.getLogger("visualizer")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Recorded:
-    """One batch size: its graph, the buffers that it reads and writes, and their pinned twins on the host.
+    """One batch size: its graph, which begins by reading the codes and ends by writing the pictures.
 
-    codes: [n, 4096] float32; pictures: [n, 256, 256, 3] uint8.
+    codes: [n, 4096] float32 in pinned memory of the host; pictures: [n, 256, 256, 3] uint8 on the card.
     """
 
     graph: torch.cuda.CUDAGraph
-    codes: torch.Tensor
+    codes: np.ndarray
     pictures: torch.Tensor
-    host_codes: torch.Tensor
-    host_pictures: torch.Tensor
 
 
 class CudaPainter:
     """float16, channels last, normalisation folded, CUDA graphs, one stream; for any thread.
 
-    Whether folding the upsampling, as the processor's painters do, is faster on a card was never measured.
+    With the cuda-bindings package the kernels between the convolutions are our own.
     """
 
-    def __init__(self, generator: Generator, device: torch.device, dtype: torch.dtype = torch.float16):
-        """dtype: of the numbers. Raises RuntimeError, of torch's many kinds, if the card can't do it."""
+    def __init__(self, generator: Generator, device: torch.device, own_kernels: bool = True):
+        """own_kernels: use them if they can be had. Raises RuntimeError, of torch's many kinds, if the card
+        can't paint."""
         self.device = device
-        self.dtype = dtype
-        self.name = f"CUDA graph {str(dtype).removeprefix('torch.')}"
-        self._generator = channels_last(fold_norms(generator).to(device, dtype))
+        self.name = "CUDA graph float16"
+        self._network: Network = plain_network(generator, device)
+        if own_kernels:
+            try:
+                self._network = CudaGenerator(generator, device)
+                self.name += " with own kernels"
+            except NoKernels as reason:
+                log.info("the card draws with torch's kernels alone: %s", reason)
         self._stream = torch.cuda.Stream(device)
         self._recorded: dict[int, Recorded] = {}
         # The buffers serve one caller at a time; stills are painted while the show goes on.
         self._lock = threading.Lock()
 
+    # Python's other threads run meanwhile, and each call may have to wait for them: so there are few.
+
     @torch.inference_mode()
     def __call__(self, codes: np.ndarray) -> np.ndarray:
         """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB on the host."""
         with self._lock, torch.cuda.stream(self._stream):
-            recorded = self._paint(codes)
-            recorded.host_pictures.copy_(recorded.pictures, non_blocking=True)
+            pictures = self._paint(codes)
+            # Pinned memory is kept for the next ones by torch when these are gone.
+            copy = torch.empty(pictures.shape, dtype=torch.uint8, pin_memory=True)
+            copy.copy_(pictures, non_blocking=True)
             self._stream.synchronize()
-            return recorded.host_pictures.numpy().copy()
+        return copy.numpy()
 
     @torch.inference_mode()
     def on_device(self, codes: np.ndarray) -> torch.Tensor:
         """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB that never leave the card."""
         with self._lock, torch.cuda.stream(self._stream):
-            pictures = self._paint(codes).pictures.clone()
+            pictures = self._paint(codes).clone()
             # The caller draws from them on a stream of its own: until then their memory is theirs.
             pictures.record_stream(torch.cuda.default_stream(self.device))
             self._stream.synchronize()
         return pictures
 
-    def _paint(self, codes: np.ndarray) -> Recorded:
+    def _paint(self, codes: np.ndarray) -> torch.Tensor:
         """Begin on the painter's stream, which must have nothing left to do."""
         n = len(codes)
         if n not in self._recorded:
             self._recorded[n] = self._record(n)
         recorded = self._recorded[n]
-        recorded.host_codes.copy_(torch.from_numpy(codes))
-        recorded.codes.copy_(recorded.host_codes, non_blocking=True)
+        recorded.codes[:] = codes
         recorded.graph.replay()
-        return recorded
+        return recorded.pictures
 
     def _record(self, n: int) -> Recorded:
-        size = (n, PICTURE_SIZE, PICTURE_SIZE, 3)
+        host = torch.zeros(n, CODE_DIM, pin_memory=True)
         codes = torch.zeros(n, CODE_DIM, device=self.device)
-        pictures = torch.empty(size, dtype=torch.uint8, device=self.device)
+        pictures = torch.empty(n, PICTURE_SIZE, PICTURE_SIZE, 3, dtype=torch.uint8, device=self.device)
 
         def draw() -> None:
-            made = self._generator(codes.to(self.dtype)).permute(0, 2, 3, 1)
-            pictures.copy_(made.float().mul(255).add(0.5))
+            codes.copy_(host, non_blocking=True)
+            self._network(codes, pictures)
 
         # The weights may have been copied on another stream.
         torch.cuda.synchronize(self.device)
@@ -98,12 +112,18 @@ class CudaPainter:
                 draw()
             self._stream.synchronize()
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, stream=self._stream):
+            # What other threads do on the card meanwhile is no concern of this recording.
+            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
                 draw()
-        return Recorded(
-            graph,
-            codes,
-            pictures,
-            torch.empty(n, CODE_DIM, pin_memory=True),
-            torch.empty(size, dtype=torch.uint8, pin_memory=True),
-        )
+        return Recorded(graph, host.numpy(), pictures)
+
+
+def plain_network(generator: Generator, device: torch.device) -> Network:
+    """The network with torch's kernels alone."""
+    network = channels_last(fold_norms(generator).to(device, torch.float16))
+
+    def draw(codes: torch.Tensor, pictures: torch.Tensor) -> None:
+        made = network(codes.half()).permute(0, 2, 3, 1)
+        pictures.copy_(made.float().mul(255).add(0.5))
+
+    return draw
