@@ -94,7 +94,7 @@ def test_two_threads_may_paint_at_once(painter, codes):
 
 @pytest.mark.parametrize("preset", assets.preset_names())
 def test_the_stage_composes_the_same_frames(pictures, preset):
-    """Effects as on the processor, within what rounding does."""
+    """Effects as on the processor, within what rounding does; without any, to the bit."""
     frames = []
     for device in (CPU, CARD):
         limiter = FlashLimiter(enabled=False)

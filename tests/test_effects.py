@@ -29,7 +29,7 @@ def show(n=1, picture=PICTURE, drive=None, loudness=-20.0, onset=0.0, aspect=16 
 @pytest.mark.parametrize("fit", ["mirror", "fill", "fit"])
 @pytest.mark.parametrize("aspect", [16 / 9, 1.0, 9 / 16])
 def test_the_warp_agrees_with_plain_framing(fit, aspect):
-    plain = frame(PICTURE[None].numpy(), aspect, fit)[0].astype(float)
+    plain = frame(PICTURE, aspect, fit).numpy().astype(float)
     assert np.array_equal(show(fit=fit, aspect=aspect), plain)
     warped = show(fit=fit, aspect=aspect, grain=1e-9)
     assert warped.shape == plain.shape

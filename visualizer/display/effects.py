@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -112,9 +111,8 @@ class Effects:
         self._time += dt
         self._frames += 1
         self._follow(picture.device)
-        if self._is_plain and not picture.is_cuda:
-            framed = frame(picture[None].numpy(force=True), self.aspect, self._table.fit)[0]
-            return torch.from_numpy(np.ascontiguousarray(framed))
+        if self._is_plain:
+            return frame(picture, self.aspect, self._table.fit)
         inner = picture[MARGIN:-MARGIN, MARGIN:-MARGIN]
         image = self._warp(inner.permute(2, 0, 1)[None].float())
         image = self._trails(image, dt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+import torch
 
 # The generator's zero padding tinges its outermost pixels, which reflection would double to a line.
 MARGIN = 4
@@ -16,22 +16,32 @@ def frame_shape(size: int, aspect: float, fit: str) -> tuple[int, int]:
     return (round(size / aspect), size) if aspect < 1 else (size, round(size * aspect))
 
 
-def frame(pictures: np.ndarray, aspect: float, fit: str) -> np.ndarray:
-    """Square pictures [n, s, s, 3] to [n, h, w, 3] of about the given aspect (width / height).
+def _mirrored(picture: torch.Tensor, axis: int, length: int) -> torch.Tensor:
+    """As long as that on an axis: before and after the picture come its reflections."""
+    if (size := picture.shape[axis]) == length:
+        return picture
+    flipped = picture.flip(axis)
+    before, after = (length - size) // 2, (length - size + 1) // 2
+    if after > size:
+        return _mirrored(torch.cat([flipped, picture, flipped], axis), axis, length)
+    parts = flipped.narrow(axis, size - before, before), picture, flipped.narrow(axis, 0, after)
+    return torch.cat(parts, axis)
+
+
+def frame(picture: torch.Tensor, aspect: float, fit: str) -> torch.Tensor:
+    """A square picture [s, s, 3] to [h, w, 3] of about the given aspect (width / height), on its device.
 
     fit: "mirror" continues the picture by its reflections, "fill" crops it, "fit" adds black bars.
     """
-    height, width = frame_shape(pictures.shape[1], aspect, fit)
-    pictures = pictures[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-    size = pictures.shape[1]
+    shape = frame_shape(len(picture), aspect, fit)
+    picture = picture[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    size = len(picture)
     if fit == "fill":
-        top, left = (size - height) // 2, (size - width) // 2
-        return pictures[:, top : top + height, left : left + width]
-    rows, columns = height - size, width - size
-    margins = [
-        (0, 0),
-        (rows // 2, rows - rows // 2),
-        (columns // 2, columns - columns // 2),
-        (0, 0),
-    ]
-    return np.pad(pictures, margins, mode="symmetric" if fit == "mirror" else "constant")
+        top, left = ((size - side) // 2 for side in shape)
+        return picture[top : top + shape[0], left : left + shape[1]].contiguous()
+    if fit == "fit":
+        bars = torch.zeros(*shape, 3, dtype=picture.dtype, device=picture.device)
+        top, left = ((side - size) // 2 for side in shape)
+        bars[top : top + size, left : left + size] = picture
+        return bars
+    return _mirrored(_mirrored(picture, 0, shape[0]), 1, shape[1])

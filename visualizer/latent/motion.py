@@ -14,6 +14,9 @@ from visualizer.audio.codebook import SILENCE
 from visualizer.audio.listener import Event
 from visualizer.latent.particle import Law, Particle
 
+# So far the particle is moved at once where nothing happens to it.
+STRIDE_S = 0.1
+
 
 class Motion:
     """A particle that is sent from target to target by clusters.
@@ -44,10 +47,13 @@ class Motion:
         return self.targets[cluster % len(self.targets)]
 
     def hear(self, event: Event) -> None:
-        """Move on to the event's time and let it choose the target. Events come in order of time."""
-        self.advance(event.time)
+        """Let an event choose the target from its time on. Events come in order of time."""
         if self.frozen or event.cluster in (SILENCE, self.cluster) or event.time - self._switched < self.hold:
+            # The path goes on as it was; moving on now and then keeps the next move short.
+            if event.time - self.time > STRIDE_S:
+                self.advance(event.time)
             return
+        self.advance(event.time)
         self.cluster = event.cluster
         self._switched = event.time
         self._particle.law = self.law

@@ -15,6 +15,8 @@ import numpy as np
 
 # Critically damped from rest, 1 - (1 + wt) exp(-wt) reaches 0.9 at wt = 3.8897.
 NINE_TENTHS = 3.889720169867429
+# A distance or a speed without a direction.
+TINY = 1e-12
 
 
 def natural_frequency(response: float) -> float:
@@ -78,6 +80,9 @@ class Gravity:
     response and bounce; from afar it pulls less, so the particle sails in wide arcs. Integrated by
     the classical Runge-Kutta method in steps of at most a twentieth of 1/w, which keeps the error
     near 1e-6 of the way. softening in the units of the code space.
+
+    Neither a central force nor drag leaves the plane of distance and velocity: in it both are complex
+    numbers, and only the outcome is a vector again.
     """
 
     response: float
@@ -90,19 +95,32 @@ class Gravity:
     def step(
         self, position: np.ndarray, velocity: np.ndarray, target: np.ndarray, dt: float
     ) -> tuple[np.ndarray, np.ndarray]:
+        d = position - target
+        # Coordinates on orthonormal axes: along the distance, and across it where the velocity leads.
+        distance = math.sqrt(float(d @ d))
+        radial = float(velocity @ d) / distance if distance > TINY else 0.0
+        across = velocity - (radial / distance) * d if distance > TINY else velocity
+        tangential = math.sqrt(float(across @ across))
+        x, v = self._in_plane(complex(distance), complex(radial, tangential), dt)
+        basis = np.stack([d, across])
+        lengths = np.array([max(distance, TINY), max(tangential, TINY)])
+        weights = np.array([[x.real, x.imag], [v.real, v.imag]]) / lengths
+        offset, velocity = weights @ basis
+        return target + offset, velocity
+
+    def _in_plane(self, x: complex, v: complex, dt: float) -> tuple[complex, complex]:
+        """Distance from the target and velocity after dt seconds."""
         omega, zeta = natural_frequency(self.response), damping_ratio(self.bounce)
         softening2 = self.softening**2
-        drag = 2 * zeta * omega
+        pull, drag = omega**2, 2 * zeta * omega
 
-        def acceleration(x: np.ndarray, v: np.ndarray) -> np.ndarray:
-            d = x - target
-            pull = omega**2 * (1 + float(d @ d) / softening2) ** -1.5
-            return -pull * d - drag * v
+        def acceleration(x: complex, v: complex) -> complex:
+            squared = x.real * x.real + x.imag * x.imag
+            return -pull * (1 + squared / softening2) ** -1.5 * x - drag * v
 
         dt = min(dt, self.SETTLED / omega)
         n = max(1, math.ceil(dt * omega * 20))
         h = dt / n
-        x, v = position, velocity
         for _ in range(n):
             a1 = acceleration(x, v)
             v2 = v + h / 2 * a1
@@ -111,8 +129,8 @@ class Gravity:
             a3 = acceleration(x + h / 2 * v2, v3)
             v4 = v + h * a3
             a4 = acceleration(x + h * v3, v4)
-            x = x + h / 6 * (v + 2 * v2 + 2 * v3 + v4)
-            v = v + h / 6 * (a1 + 2 * a2 + 2 * a3 + a4)
+            x += h / 6 * (v + 2 * v2 + 2 * v3 + v4)
+            v += h / 6 * (a1 + 2 * a2 + 2 * a3 + a4)
         return x, v
 
 

@@ -249,7 +249,9 @@ class Trainer:
 
         self.step_count += 1
         parts = (feature, pixel, classes, mean, g_loss, d_loss)
-        return Losses(*distributed.average([part.item() for part in parts]))
+        # All at once: a card that is asked for each has to finish its work every time.
+        losses = torch.stack([part.detach().float().to(self.device) for part in parts]).tolist()
+        return Losses(*distributed.average(losses))
 
     def _see(self, pictures: torch.Tensor, which: torch.Tensor) -> Sight:
         """What the classifier sees in pictures [n, 3, 256, 256] through views [n, 3]."""
