@@ -191,27 +191,26 @@ def _limiting(frames: list[torch.Tensor]) -> Callable[[], object]:
 
 
 def measure_window(seconds: float, size: tuple[int, int] = (1280, 720)) -> Iterator[Row]:
-    """Upload and draw in a window. Raises UserError where there is none."""
+    """Upload and draw in a window, each way. Raises UserError where there is none."""
     from visualizer.display.window import Window
 
     with Window("visualizer bench", size, vsync=False) as window:
         # Only a window knows that there is an OpenGL to import.
         from visualizer.display.graphics import GL
-        from visualizer.display.upscale import Upscaler
+        from visualizer.display.upscale import WAYS, Upscaler, Way
 
         upscaler = Upscaler()
         frame = torch.randint(0, 255, (248, 441, 3), dtype=torch.uint8)
 
-        def upload() -> None:
+        def show(way: Way) -> None:
+            upscaler.way = way
             upscaler.upload(frame)
-            GL.glFinish()
-
-        def draw() -> None:
             upscaler.draw(*window.size)
             GL.glFinish()
 
-        for name, s in side_by_side({"upload": upload, "draw": draw}, seconds).items():
-            yield Row("window", f"{name}, {size[0]}x{size[1]}", 1000 * s, "ms a frame")
+        ways: dict[str, Callable[[], object]] = {way: partial(show, way) for way in WAYS}
+        for name, s in side_by_side(ways, seconds).items():
+            yield Row("window", f"upload and draw, {name}, {size[0]}x{size[1]}", 1000 * s, "ms a frame")
 
 
 def measure_offline(painter: Painter, seconds: float) -> Iterator[Row]:
