@@ -26,7 +26,9 @@ Way = Literal["processor", "splines", "bilinear"]
 # In the order in which `choose` tries them.
 WAYS: tuple[Way, ...] = get_args(Way)
 # How often it tries each; the quickest counts, because other threads are often in the way.
-TRIES = 3
+TRIES = 5
+# A way that takes so many times as long as the best gets no further try.
+HOPELESS = 2
 # The most that upscaling may take of a frame's time before a cheaper way is tried.
 AFFORDABLE_S = 0.008
 
@@ -102,7 +104,11 @@ class Upscaler:
         took: dict[Way, float] = {}
         for way in WAYS:
             self.way = way
-            took[way] = min(self._try(frame, width, height) for _ in range(TRIES))
+            for _ in range(TRIES):
+                seconds = self._try(frame, width, height)
+                took[way] = min(seconds, took.get(way, seconds))
+                if seconds > HOPELESS * min(took.values()):
+                    break
             if took[way] <= AFFORDABLE_S:
                 break
         self.way = min(took, key=lambda way: took[way])
