@@ -227,6 +227,7 @@ def test_in_this_process(monkeypatch, tmp_path):
     assert "can't be saved" in messages[3] and "320 ms" in messages[4], messages
     assert statistics.frames > 10 and statistics.shut_down < 5
     assert 0 < statistics.first_picture < 120
+    assert (live._upscaler.chosen_for == window.size) == window.software
     os.chdir(tmp_path)
 
 

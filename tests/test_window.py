@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from conftest import ENVIRONMENT
 
 from visualizer.display.window import NoDisplay, Window
@@ -25,13 +26,16 @@ def window(monkeypatch):
         yield opened
 
 
-def drawn(window, picture, sharp=True):
+WAYS = ("processor", "splines", "bilinear")
+
+
+def drawn(window, picture, way="splines"):
     """What a picture [h, w, 3] looks like in the window."""
     from visualizer.display.graphics import read_screen
     from visualizer.display.upscale import Upscaler
 
     upscaler = Upscaler()
-    upscaler.sharp = sharp
+    upscaler.way = way
     upscaler.upload(picture)
     upscaler.draw(*window.size)
     return read_screen(*window.size).astype(int)
@@ -55,66 +59,144 @@ def test_size_and_renderer(window):
     assert window.renderer
 
 
-@pytest.mark.parametrize("sharp", [True, False])
-def test_colours_come_out_as_they_went_in(window, sharp):
+@pytest.mark.parametrize("way", WAYS)
+def test_colours_come_out_as_they_went_in(window, way):
     for colour in ((0, 0, 0), (255, 255, 255), (1, 2, 3), (200, 30, 90)):
-        assert (drawn(window, plain(colour), sharp) == colour).all()
+        assert (drawn(window, plain(colour), way) == colour).all()
 
 
-@pytest.mark.parametrize("sharp", [True, False])
-def test_nothing_is_mirrored_or_shifted(window, sharp):
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_mirrored_or_shifted(window, way):
     picture = plain((0, 0, 0))
     picture[:50, :80] = (255, 0, 0)
     picture[50:, 80:] = (0, 0, 255)
-    shown = drawn(window, picture, sharp)
+    shown = drawn(window, picture, way)
     assert (shown[:92, :150] == (255, 0, 0)).all() and (shown[108:, 170:] == (0, 0, 255)).all()
     assert (shown[:92, 170:] == 0).all() and (shown[108:, :150] == 0).all()
 
 
-@pytest.mark.parametrize("sharp", [True, False])
-def test_another_shape_is_cropped_and_not_distorted(window, sharp):
+@pytest.mark.parametrize("way", WAYS)
+def test_another_shape_is_cropped_and_not_distorted(window, way):
     y, x = np.mgrid[:120, :120] + 0.5
     disc = np.where(np.hypot(x - 60, y - 60) < 25, 255, 0).astype(np.uint8)
-    shown = drawn(window, np.stack([disc] * 3, -1), sharp)[..., 0] > 127
+    shown = drawn(window, np.stack([disc] * 3, -1), way)[..., 0] > 127
     rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
     wide, high = np.ptp(columns) + 1, np.ptp(rows) + 1
     assert wide == pytest.approx(50 * 320 / 120, abs=4) and wide == pytest.approx(high, abs=2)
     assert rows.mean() == pytest.approx(99.5, abs=1) and columns.mean() == pytest.approx(159.5, abs=1)
 
 
-def test_the_mesh_of_a_generator_is_taken_out(window):
+@pytest.mark.parametrize("way", WAYS)
+def test_the_mesh_of_a_generator_is_taken_out(window, way):
     picture = plain((128, 128, 128)).astype(int)
     picture[::2] += 12
     picture[:, ::2] -= 9
-    shown = drawn(window, picture.astype(np.uint8))
+    shown = drawn(window, picture.astype(np.uint8), way)
     assert shown[20:-20, 20:-20].std() < 1.0
 
 
-def test_sharp_places_get_no_halo_and_soft_ones_more_contrast(window):
+@pytest.mark.parametrize("way", WAYS)
+def test_sharp_places_get_no_halo_and_soft_ones_more_contrast(window, way):
     edge = plain((60, 60, 60))
     edge[:, 80:] = 180
-    shown = drawn(window, edge)[100, :, 0]
+    shown = drawn(window, edge, way)[100, :, 0]
     # What Catmull-Rom splines themselves overshoot is a few per cent.
     assert shown.min() >= 60 - 12 and shown.max() <= 180 + 12
     picture = soft_noise(100, 160)
-    assert drawn(window, picture).std() > 0.99 * picture.std()
+    assert drawn(window, picture, way).std() > 0.99 * picture.std()
 
 
 def test_the_cheap_way_looks_much_the_same(window):
     picture = soft_noise(100, 160)
-    assert np.abs(drawn(window, picture) - drawn(window, picture, sharp=False)).mean() < 3
+    assert np.abs(drawn(window, picture) - drawn(window, picture, "bilinear")).mean() < 3
+
+
+def crisp(picture):
+    """What crisp.frag says, in floating point: [h, w, 3] uint8."""
+    for axis in (1, 0):
+        places = np.arange(picture.shape[axis])
+        a, b, c, d, e = (
+            picture.take((places + i).clip(0, places[-1]), axis).astype(float) for i in range(-2, 3)
+        )
+        sharp = (10 * c + 4 * (b + d) - a - e) / 16 + 0.5 * (0.5 * c - 0.25 * (a + e))
+        low, high = np.min([b, c, d], 0), np.max([b, c, d], 0)
+        picture = (sharp.clip(low, high) + 0.5).astype(np.uint8)
+    return picture
+
+
+@pytest.mark.parametrize("height, width", [(100, 160), (101, 160), (97, 97), (120, 80), (5, 3)])
+def test_the_processor_sharpens_as_the_shader_says(height, width):
+    from visualizer.display.sharpening import Sharpening
+
+    sharpening = Sharpening()
+    for seed in range(2):
+        noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+        assert (sharpening(noise) == crisp(noise)).all()
+
+
+@pytest.mark.parametrize("way", ["processor", "splines"])
+@pytest.mark.parametrize("height, width", [(100, 160), (101, 160), (97, 97), (120, 80)])
+def test_splines_enlarge_as_pillow_does(window, way, height, width):
+    from PIL import Image
+
+    noise = np.random.default_rng(0).integers(-32, 32, (height, width, 3))
+    picture = (soft_noise(height + 9, width + 9)[:height, :width] + noise).clip(0, 255).astype(np.uint8)
+    wide, high = min(width, height * 1.6), min(height, width / 1.6)
+    seen = (width - wide) / 2, (height - high) / 2, (width + wide) / 2, (height + high) / 2
+    truth = Image.fromarray(crisp(picture)).resize(window.size, Image.Resampling.BICUBIC, seen)
+    wrong = np.abs(drawn(window, picture, way) - np.asarray(truth, int))
+    # A picture of another shape may be larger by less than a pixel of the window; its middle is in place.
+    assert wrong.mean() < 1 and wrong[80:120, 140:180].mean() < 0.2
+    if (height, width) == (100, 160):
+        assert wrong.max() <= 3
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_picture_stays_until_the_next_is_uploaded(window, way):
+    from visualizer.display.graphics import read_screen
+    from visualizer.display.upscale import Upscaler
+
+    upscaler = Upscaler()
+    upscaler.way = way
+    for colour in ((200, 30, 90), (1, 2, 3)):
+        picture = plain(colour)
+        upscaler.upload(picture)
+        for width, height in ((320, 200), (320, 200), (160, 180)):
+            upscaler.clear(320, 200)
+            upscaler.draw(width, height)
+            picture[:] = 77  # it is the caller's again
+            shown = read_screen(320, 200)
+            assert (shown[200 - height :, :width] == colour).all() and not shown[:, width:].any()
 
 
 def test_the_way_is_chosen_by_the_clock(window, monkeypatch):
     from visualizer.display import upscale
 
-    upscaler = upscale.Upscaler()
-    monkeypatch.setattr(upscale, "AFFORDABLE_S", 10.0)
-    upscaler.choose(*window.size)
-    assert upscaler.sharp and upscaler.chosen_for == window.size
-    monkeypatch.setattr(upscale, "AFFORDABLE_S", 0.0)
-    upscaler.choose(*window.size)
-    assert not upscaler.sharp
+    upscaler, frame = upscale.Upscaler(), torch.zeros(100, 160, 3, dtype=torch.uint8)
+    took = {"processor": 0.003, "splines": 0.002, "bilinear": 0.001}
+    monkeypatch.setattr(upscaler, "_try", lambda *_: took[upscaler.way])
+    for affordable, way in (
+        (0.004, "processor"),
+        (0.0025, "splines"),
+        (0.0015, "bilinear"),
+        (0.0, "bilinear"),
+    ):
+        monkeypatch.setattr(upscale, "AFFORDABLE_S", affordable)
+        upscaler.choose(frame, *window.size)
+        assert upscaler.way == way and upscaler.chosen_for == window.size
+    took["bilinear"] = 0.005
+    upscaler.choose(frame, *window.size)
+    assert upscaler.way == "splines"  # the fastest, where none is affordable
+
+
+def test_software_leaves_enlarging_to_the_processor(window):
+    from visualizer.display.upscale import Upscaler
+
+    if not window.software:
+        pytest.skip("there is a graphics card")
+    upscaler, frame = Upscaler(), torch.zeros(248, 397, 3, dtype=torch.uint8)
+    upscaler.choose(frame, *window.size)
+    assert upscaler.way == "processor"
 
 
 def test_the_clock_sets_the_pace_where_no_screen_does(window):

@@ -233,29 +233,54 @@ def _limiting(frames: list[torch.Tensor]) -> Callable[[], object]:
 def measure_window(
     device: torch.device, seconds: float, size: tuple[int, int] = (1280, 720)
 ) -> Iterator[Row]:
-    """Upload and draw in a window; frames come from the device. Raises UserError where there is none."""
+    """Upload and draw in a window, each way; frames come from the device.
+
+    Raises UserError where there is no window.
+    """
     from visualizer.display.window import Window
 
     with Window("visualizer bench", size, vsync=False) as window:
         # Only a window knows that there is an OpenGL to import.
         from visualizer.display.graphics import GL
-        from visualizer.display.upscale import Upscaler
+        from visualizer.display.upscale import WAYS, Upscaler, Way
 
         upscaler = Upscaler()
         frame = torch.randint(0, 255, (248, 441, 3), dtype=torch.uint8, device=device)
 
-        def upload() -> None:
+        def show(way: Way) -> None:
+            upscaler.way = way
             upscaler.upload(frame)
-            GL.glFinish()
-
-        def draw() -> None:
             upscaler.draw(*window.size)
             GL.glFinish()
 
-        for name, s in side_by_side({"upload": upload, "draw": draw}, seconds).items():
-            note = f"{window.renderer}{', from the card' * upscaler.interop}"
-            yield Row("window", f"{name}, {size[0]}x{size[1]}", 1000 * s, "ms a frame", note=note)
+        ways: dict[str, Callable[[], object]] = {way: partial(show, way) for way in WAYS}
+        for name, s in side_by_side(ways, seconds).items():
+            drawn = f"upload and draw, {name}, {size[0]}x{size[1]}"
+            yield Row("window", drawn, 1000 * s, "ms a frame", note=window.renderer)
+        if device.type == "cuda":
+            yield from _uploads(frame, seconds)
         upscaler.release()
+
+
+def _uploads(frame: torch.Tensor, seconds: float) -> Iterator[Row]:
+    """A frame from the card to the window's texture, on the card and through memory."""
+    from visualizer.display.graphics import GL
+    from visualizer.display.upscale import Upscaler
+
+    direct, detour = Upscaler(), Upscaler(interop=False)
+
+    def upload(upscaler: Upscaler) -> None:
+        upscaler.upload(frame)
+        GL.glFinish()
+
+    calls: dict[str, Callable[[], object]] = {"memory": lambda: upload(detour)}
+    direct.upload(frame)
+    if direct.interop:
+        calls["interop"] = lambda: upload(direct)
+        calls["interop, not waited for"] = lambda: direct.upload(frame)
+    for name, s in side_by_side(calls, seconds, frame.device).items():
+        yield Row("window", f"upload from the card, {name}", 1000 * s, "ms a frame")
+    direct.release()
 
 
 def measure_offline(painter: Painter, seconds: float) -> Iterator[Row]:

@@ -2,47 +2,63 @@
 
 At its own size the picture is freed of the generator's mesh and sharpened, then it is enlarged by
 Catmull-Rom splines; both along the rows, then along the columns, because that takes the fewest texels.
-Where no graphics card helps and that takes too long, bilinear interpolation enlarges it.
+Where no graphics card helps, the processor does the same without shaders; where that takes too long as well,
+bilinear interpolation enlarges the picture.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 
 from visualizer.display.graphics import GL, Canvas, Program, Texture, cover, to_screen
 from visualizer.display.interop import CardUpload, NoInterop
+from visualizer.display.software import SoftwareUpscaler
 
 log = logging.getLogger("visualizer")
 STRENGTH = 0.5
-# The most that upscaling may take of a frame's time before the cheap way is chosen.
-AFFORDABLE_S = 0.006
+Way = Literal["processor", "splines", "bilinear"]
+"""How pictures are enlarged: by splines on the processor, by splines in shaders, or by bilinear filtering."""
+# In the order in which `choose` tries them.
+WAYS: tuple[Way, ...] = get_args(Way)
+# How often it tries each; the quickest counts, because other threads are often in the way.
+TRIES = 5
+# A way that takes so many times as long as the best gets no further try.
+HOPELESS = 2
+# The most that upscaling may take of a frame's time before a cheaper way is tried.
+AFFORDABLE_S = 0.008
 
 
 class Upscaler:
     """Draws pictures over the whole window, cropped where the shapes differ, never distorted.
 
-    sharp: whether the good way is used; `choose` sets it by the clock. chosen_for: for which window size.
+    way: how; to be set before a picture is uploaded. A graphics card's own is by splines; `choose` finds that
+    of software OpenGL. chosen_for: for which window size it did.
     """
 
-    def __init__(self) -> None:
-        self.sharp = True
+    def __init__(self, interop: bool = True) -> None:
+        """interop: whether frames on a card may come to OpenGL without visiting the processor."""
+        self.way: Way = "splines"
         self.chosen_for: tuple[int, int] | None = None
         self._picture = Texture(3)
         self._picture.upload(np.zeros((256, 256, 3), np.uint8))
         self._from_card: CardUpload | None = None
-        self._on_card = True
+        self._on_card = interop
         self._rows, self._crisp, self._wide = Canvas(), Canvas(), Canvas()
         self._sharpen = Program("cover.vert", "crisp.frag")
         self._stretch = Program("cover.vert", "stretch.frag")
         self._plain = Program("cover.vert", "plain.frag")
+        self._software = SoftwareUpscaler()
 
     def upload(self, frame: torch.Tensor | np.ndarray) -> None:
         """The picture to draw from now on, [h, w, 3] uint8 sRGB, on the CPU or on the card."""
         frame = torch.as_tensor(frame)
+        if self.way == "processor":
+            return self._software.upload(frame.numpy(force=True))
         if frame.is_cuda and self._on_card:
             try:
                 self._from_card = self._from_card or CardUpload(self._picture)
@@ -72,34 +88,48 @@ class Upscaler:
 
     def draw(self, width: int, height: int) -> None:
         """Fill the window, of a size in pixels."""
+        if self.way == "processor":
+            return self._software.draw(width, height)
         GL.glDisable(GL.GL_BLEND)
         w, h = self._picture.size
         self._sharpen_along((1.0, 0.0), self._picture, self._rows)
         self._sharpen_along((0.0, 1.0), self._rows.texture, self._crisp)
         # How much of the picture is seen, in texels; the rest is cropped on both sides.
         seen = (h * width / height, float(h)) if w * height > h * width else (float(w), w * height / width)
-        if self.sharp:
+        if self.way == "splines":
             self._enlarge_sharply(width, height, seen)
         else:
             self._enlarge_cheaply(width, height, seen)
 
-    def choose(self, width: int, height: int) -> float:
-        """Try the good way at a window size and settle on the cheap one if it takes too long.
+    def choose(self, frame: torch.Tensor, width: int, height: int) -> None:
+        """Settle on the first way that is affordable, or else on the fastest, by the clock.
 
-        Returns the seconds that the good way took. What is in the window is overdrawn.
+        frame: what is to be drawn, as for `upload`; it is to be uploaded again. What is in the window is
+        overdrawn.
         """
-        took = []
-        self.sharp = True
-        for _ in range(5):
-            GL.glFinish()
-            begun = time.perf_counter()
-            self.draw(width, height)
-            GL.glFinish()
-            took.append(time.perf_counter() - begun)
-        # The least, because other threads are often in the way.
-        self.sharp = min(took) <= AFFORDABLE_S
+        took: dict[Way, float] = {}
+        for way in WAYS:
+            self.way = way
+            for _ in range(TRIES):
+                seconds = self._try(frame, width, height)
+                took[way] = min(seconds, took.get(way, seconds))
+                if seconds > HOPELESS * min(took.values()):
+                    break
+            if took[way] <= AFFORDABLE_S:
+                break
+        self.way = min(took, key=lambda way: took[way])
         self.chosen_for = (width, height)
-        return min(took)
+        times = ", ".join(f"{way} {1000 * seconds:.1f} ms" for way, seconds in took.items())
+        log.info("way to enlarge pictures to %dx%d: %s (%s)", width, height, self.way, times)
+
+    def _try(self, frame: torch.Tensor, width: int, height: int) -> float:
+        """Seconds of drawing a frame."""
+        GL.glFinish()
+        begun = time.perf_counter()
+        self.upload(frame)
+        self.draw(width, height)
+        GL.glFinish()
+        return time.perf_counter() - begun
 
     def _sharpen_along(self, along: tuple[float, float], source: Texture, target: Canvas) -> None:
         target.begin(*self._picture.size)

@@ -21,6 +21,8 @@ from visualizer.live.loading import Parts, Wishes, load
 from visualizer.live.statistics import Statistics
 
 if TYPE_CHECKING:
+    import torch
+
     from visualizer.live.hearing import Hearing, Source
     from visualizer.live.programme import Programme
     from visualizer.neural.stream import Picture
@@ -163,7 +165,9 @@ class Engine:
             picture = parts.stream.at(due)
             if newest is None or picture is None:
                 return None
-            self._upscaler.upload(parts.stage(picture, float(pose.loudness), float(pose.onset), dt))
+            frame = parts.stage(picture, float(pose.loudness), float(pose.onset), dt)
+            self._choose_way(frame, parts.stage.aspect)
+            self._upscaler.upload(frame)
         except RuntimeError:
             if newest is None or not newest.pixels.is_cuda or not self._card_may_be_lost(parts):
                 raise
@@ -242,8 +246,12 @@ class Engine:
             return
         if self._parts.stage.aspect != self._window.aspect:
             self._parts.stage.reshape(self._window.aspect)
-        if self._window.software and self._upscaler.chosen_for != self._shape:
-            self._upscaler.choose(*self._shape)
+
+    def _choose_way(self, frame: torch.Tensor, aspect: float) -> None:
+        """Where drawing is left to the processor: how, when frames have come to be of the window's shape."""
+        window, upscaler = self._window, self._upscaler
+        if window.software and upscaler.chosen_for != window.size and aspect == window.aspect:
+            upscaler.choose(frame, *window.size)
 
     def _follow_sound(self, parts: Parts, now: float) -> None:
         word = parts.hearing.news() or self._guide.word(parts.hearing, now)

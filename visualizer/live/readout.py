@@ -27,12 +27,14 @@ def rows(
     """(name, value) of everything worth a look during a show. limited: whether flashes are."""
     pose, sound, held = parts.physics.pose, parts.hearing.sound, parts.stage.limiter.held
     flashes = f"limiter {f'holds {held:.0%}' if held else 'lets all pass'}" if limited else "NOT LIMITED"
-    how = "splines" if upscaler.sharp else "bilinear"
     return [
         ("preset", preset.title),
         ("frames", f"{statistics.fps:.1f} a second, {statistics.late} late"),
         ("painting", f"{_milliseconds(statistics.paintings.last)} a picture"),
-        ("composing", f"{_milliseconds(statistics.composing.last)}, {how} on {window.renderer[:24]}"),
+        (
+            "composing",
+            f"{_milliseconds(statistics.composing.last)}, {upscaler.way} on {window.renderer[:24]}",
+        ),
         ("latency", _latency(statistics)),
         ("cluster", "silence" if pose.cluster < 0 else f"{pose.cluster}"),
         ("flashes", flashes),
