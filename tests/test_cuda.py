@@ -22,7 +22,7 @@ from visualizer.display.flash.limiter import FlashLimiter
 from visualizer.display.stage import Stage
 from visualizer.latent.bank import Bank
 from visualizer.neural.generator import Generator
-from visualizer.neural.inference import make_painter
+from visualizer.neural.inference import TorchPainter, make_painter
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
@@ -165,8 +165,9 @@ def test_a_frame_on_the_card_reaches_the_window(window, pictures, monkeypatch, w
 
 
 def test_a_video_is_the_same(generator, painter, tmp_path, song):
+    """As the processor makes it in float32: what bfloat16 rounds off, the encoder makes more of."""
     films = []
-    for name, one in (("card", painter), ("processor", make_painter(generator, CPU))):
+    for name, one in (("card", painter), ("processor", TorchPainter(generator, CPU, torch.float32))):
         look, codebook, motion = offline.open_parts("garden")
         path = tmp_path / f"{name}.mp4"
         offline.render(
@@ -175,7 +176,7 @@ def test_a_video_is_the_same(generator, painter, tmp_path, song):
         with av.open(str(path)) as container:
             films.append(np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)]))
     assert films[0].shape == films[1].shape and films[0].std() > 20
-    assert np.abs(films[0].astype(int) - films[1]).mean() < 1.5
+    assert np.abs(films[0].astype(int) - films[1]).mean() < 2
 
 
 def test_the_show_runs_on_the_card_and_goes_on_without_it(window, monkeypatch):
