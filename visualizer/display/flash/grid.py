@@ -115,7 +115,15 @@ class Grid:
         bands = [slice(top, top + rows) for top in range(0, self.size[0], rows)]
         # Looking up in tables is what takes longest, and torch does it on one core only.
         many = len(bands) >= 4 and self.device.type == "cpu"
-        return list((_workers().map if many else map)(work, bands, *inputs))
+        if not many:
+            return list(map(work, bands, *inputs))
+        inference = torch.is_inference_mode_enabled()
+
+        def likewise(*arguments) -> T:  # the mode is each thread's own
+            with torch.inference_mode(inference):
+                return work(*arguments)
+
+        return list(_workers().map(likewise, bands, *inputs))
 
     def light(self, frame: torch.Tensor) -> torch.Tensor:
         """[h, w, 3] uint8 sRGB to light."""
