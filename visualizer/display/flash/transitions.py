@@ -44,7 +44,7 @@ class LuminanceTracker:
         if self.turn is None:
             return None
         beyond = signed - self.turn
-        return beyond.ge_(0).short() if float(beyond.max()) >= 0 else None
+        return beyond.ge_(0).short() if float(beyond.amax()) >= 0 else None
 
     def accept(self, signed: torch.Tensor, moves: torch.Tensor | None) -> None:
         """Go on from what `look` was given and gave: it was shown."""
@@ -113,7 +113,7 @@ class Light:
     def red(self) -> torch.Tensor | None:
         """Whether each cell is saturated red, [cells] float; None if none is."""
         redness = self._red.redness(self.flat)
-        return redness.ge_(0) if float(redness.max()) >= 0 else None
+        return redness.ge_(0) if float(redness.amax()) >= 0 else None
 
 
 def relative_luminance(linear: torch.Tensor) -> torch.Tensor:
@@ -186,7 +186,7 @@ class RedTracker:
             way = seen.colour - self.box
             away = torch.maximum(way[:2], way[2:]).square_()
             seen.down = (away[0] + away[1]).gt_(self.step**2)
-            seen.fall = float(seen.down.max()) > 0
+            seen.fall = float(seen.down.amax()) > 0
             if seen.fall:
                 seen.moves[DOWN].index_copy_(0, self.up, seen.down)
         if light.red is not None:
@@ -194,7 +194,7 @@ class RedTracker:
                 seen.moves[UP] = light.red
             else:
                 torch.sub(light.red, self.is_up, out=seen.moves[UP]).clamp_(min=0)
-            seen.rise = float(seen.moves[UP].max()) > 0
+            seen.rise = float(seen.moves[UP].amax()) > 0
         if not (self.started and (seen.rise or seen.fall)):
             return seen, None
         return seen, self.grid.pad(seen.moves.short().view(2, *self.grid.shape))
