@@ -469,6 +469,13 @@ def test_another_size_starts_afresh():
     assert limiter(frame, 0.03) is frame
 
 
+@torch.inference_mode()
+def test_holds_back_large_frames_in_inference_mode():
+    limiter = FlashLimiter()
+    limit(*strobe(10, 30, 1, h=248, w=1200), limiter)
+    assert limiter.held > 0
+
+
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (1, 50), (7, 5)])
 def test_tiny_pictures(height, width):
     frames, t = strobe(10, 30, 2, h=height, w=width)

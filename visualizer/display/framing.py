@@ -20,12 +20,12 @@ def _mirrored(picture: torch.Tensor, axis: int, length: int) -> torch.Tensor:
     """As long as that on an axis: before and after the picture come its reflections."""
     if (size := picture.shape[axis]) == length:
         return picture
-    flipped = picture.flip(axis)
     before, after = (length - size) // 2, (length - size + 1) // 2
     if after > size:
+        flipped = picture.flip(axis)
         return _mirrored(torch.cat([flipped, picture, flipped], axis), axis, length)
-    parts = flipped.narrow(axis, size - before, before), picture, flipped.narrow(axis, 0, after)
-    return torch.cat(parts, axis)
+    first, last = picture.narrow(axis, 0, before), picture.narrow(axis, size - after, after)
+    return torch.cat([first.flip(axis), picture, last.flip(axis)], axis)
 
 
 def frame(picture: torch.Tensor, aspect: float, fit: str) -> torch.Tensor:

@@ -91,6 +91,8 @@ class Stage:
         shape = frame_shape(PICTURE_SIZE, self.aspect, "mirror")
         if tuple(frame.shape[:2]) == shape:
             return frame
-        planes = frame.permute(2, 0, 1)[None].float()
-        planes = F.interpolate(planes, shape, mode="bilinear", align_corners=False)
-        return planes[0].permute(1, 2, 0).add(0.5).to(torch.uint8)
+        planes = frame.permute(2, 0, 1)[None]
+        if frame.device.type != "cpu":  # which alone interpolates bytes
+            planes = F.interpolate(planes.float(), shape, mode="bilinear", align_corners=False).add(0.5)
+            return planes[0].permute(1, 2, 0).to(torch.uint8)
+        return F.interpolate(planes, shape, mode="bilinear", align_corners=False)[0].permute(1, 2, 0)

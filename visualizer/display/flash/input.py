@@ -108,8 +108,8 @@ class Input:
     def _look(self, light: Light, dt: float) -> np.ndarray:
         assert self._trackers is not None
         luminance, red = self._trackers
-        clamped, moves = luminance.look(light.luminance)
-        luminance.accept(clamped, moves)
+        moves = luminance.look(light.luminance)
+        luminance.accept(light.luminance, moves)
         seen, red_moves = red.look(light)
         red.accept(seen)
         return self.count([moves, red_moves], dt)

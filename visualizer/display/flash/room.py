@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from visualizer.display.flash.grid import Grid
+from visualizer.display.flash.grid import Grid, set_places
 from visualizer.display.flash.transitions import DOWN, UP, relative_luminance
 from visualizer.display.flash.watch import Look, Watch
 
@@ -71,11 +71,7 @@ def room(
 
 def samples(grid: Grid, mask: torch.Tensor) -> torch.Tensor:
     """Where a padded mask is not 0, of the grid's samples: indices into them."""
-    few = grid.crop(mask)[:: grid.sampling, :: grid.sampling]
-    if mask.device.type == "cpu":
-        # Many times as fast as nonzero.
-        return torch.from_numpy(np.flatnonzero(few.numpy()))
-    return few.reshape(-1).nonzero()[:, 0]
+    return set_places(grid.crop(mask)[:: grid.sampling, :: grid.sampling])
 
 
 def quantile(grid: Grid, reaches: torch.Tensor, chosen: torch.Tensor) -> np.ndarray:
@@ -87,11 +83,12 @@ def quantile(grid: Grid, reaches: torch.Tensor, chosen: torch.Tensor) -> np.ndar
     step = (reaches.nan_to_num(1).clamp(0, 1).sqrt_() * (STEPS - 1)).long()
     n_tiles = grid.tile_samples.size
     index = step.mul_(n_tiles).add_(grid.tile_of_samples.index_select(0, chosen))
-    counts = torch.bincount(index, minlength=n_tiles * STEPS).numpy(force=True).astype(np.float32)
+    counts = torch.bincount(index, minlength=n_tiles * STEPS).numpy(force=True).astype(np.int16)
     counts = counts.reshape(STEPS, *grid.tiles)
     for i in range(1, STEPS):
         counts[i] += counts[i - 1]
-    free = (around(counts) <= TILE_AREA * around(grid.tile_samples)).sum(0)
+    most = np.floor(TILE_AREA * around(grid.tile_samples)).astype(np.int16)
+    free = (around(counts) <= most).sum(0)
     return np.where(free == STEPS, 1, (free / (STEPS - 1)) ** 2).astype(np.float32)
 
 
@@ -111,7 +108,7 @@ def luminance_reach(
     turn = watch.luminance.turn
     assert turn is not None
     turns = watch.grid.crop(turn).reshape(2, -1).index_select(1, cells)
-    target = torch.where(moves[UP] > 0, turns[UP] - ROUNDING, turns[DOWN] + ROUNDING)
+    target = torch.where(moves[UP] > 0, turns[UP] - ROUNDING, ROUNDING - turns[DOWN])
     first = relative_luminance(begin[:, None])[0]
     change = relative_luminance((end - begin)[:, None])[0]
     return (target - first) / torch.where(change == 0, 1e-9, change)
@@ -124,13 +121,14 @@ def red_reach(
     tracker = watch.red
     first, last = tracker.redness(begin) + ROUNDING / 6, tracker.redness(end) + ROUNDING / 6
     to_red = -first / (last - first).clamp(min=1e-9)
-    if tracker.box is None:
+    if tracker.up is None:
         return to_red
     u0, v0 = tracker.chromaticity(begin)
     u1, v1 = tracker.chromaticity(end)
-    box = tracker.box.index_select(1, cells)
-    corner_u = torch.where(u1 - box[0] > -box[1] - u1, box[0], -box[1])
-    corner_v = torch.where(v1 - box[2] > -box[3] - v1, box[2], -box[3])
+    low_u, low_v, minus_u, minus_v = tracker.box_of(cells)
+    high_u, high_v = -minus_u, -minus_v
+    corner_u = torch.where(u1 - low_u > high_u - u1, low_u, high_u)
+    corner_v = torch.where(v1 - low_v > high_v - v1, low_v, high_v)
     du, dv, eu, ev = u1 - u0, v1 - v0, u0 - corner_u, v0 - corner_v
     step = 0.95 * tracker.step
     a, b, c = du * du + dv * dv, eu * du + ev * dv, eu * eu + ev * ev - step * step

@@ -223,7 +223,7 @@ class Look:
     """What showing a frame would do: nothing has been done yet."""
 
     light: Light
-    luminance: tuple[torch.Tensor, torch.Tensor | None]
+    luminance: torch.Tensor | None
     mean: tuple[float, int | None]
     red: tuple[RedSeen | None, torch.Tensor | None]
     kinds: tuple[KindLook, ...] = field(default=())
@@ -259,20 +259,20 @@ class Watch:
 
     def look(self, frame: torch.Tensor | Light) -> Look:
         """frame: the candidate on the grid, [3, rows, columns] linear RGB in 0..1, contiguous."""
-        light = Light(frame, self.grid, self.red) if isinstance(frame, torch.Tensor) else frame
+        light = frame if isinstance(frame, Light) else Light(frame, self.grid, self.luminance, self.red)
         seen = Look(
             light, self.luminance.look(light.luminance), self.mean.look(light.mean), self.red.look(light)
         )
         general, red = self.kinds
         seen.kinds = (
-            general.look(seen.luminance[1], seen.mean[1], self.now),
+            general.look(seen.luminance, seen.mean[1], self.now),
             red.look(seen.red[1], None, self.now),
         )
         return seen
 
     def accept(self, seen: Look) -> None:
         """The frame looked at is what was shown."""
-        self.luminance.accept(*seen.luminance)
+        self.luminance.accept(seen.light.luminance, seen.luminance)
         self.mean.accept(*seen.mean)
         self.red.accept(seen.red[0])
         for kind, kind_seen in zip(self.kinds, seen.kinds, strict=True):
