@@ -12,7 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.video.reformatter import Colorspace, Interpolation
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.errors import UserError
@@ -77,6 +77,8 @@ class VideoWriter:
             raise unwritable(self.path, error) from None
         self._container.metadata["comment"] = comment
         self._add_streams()
+        # Held, because setting a scaler up takes three times as long as scaling one frame.
+        self._scaler = VideoReformatter()
         self._queue: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=8)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="encoder")
@@ -138,7 +140,8 @@ class VideoWriter:
 
     def _encode_frame(self, picture: np.ndarray) -> None:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        frame = frame.reformat(
+        frame = self._scaler.reformat(
+            frame,
             self.width,
             self.height,
             "yuv420p",
