@@ -29,6 +29,9 @@ X264: dict[str, object] = {
     "crf": "21",
     "x264-params": "no-deblock=0:8x8dct=1:bframes=1:merange=4:no-dct-decimate=1",
 }
+# At this bit rate the quick coder is nearer to the sound than the thorough one, in a third of the time, and
+# intensity stereo would only lose phases.
+AAC: dict[str, object] = {"aac_coder": "fast", "aac_is": "0"}
 BT709 = 1
 LIMITED_RANGE = 1
 
@@ -100,6 +103,7 @@ class VideoWriter:
         tag_colours(video.codec_context)
         audio = self._container.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")
         audio.bit_rate = 192_000
+        audio.options = AAC
         self._video, self._audio = video, audio
 
     def add_sound(self, block: np.ndarray) -> None:
