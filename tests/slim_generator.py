@@ -1,7 +1,8 @@
 """Make a generator slimmer: fewer channels and convolutions for nearly the same pictures.
 
     python tests/slim_generator.py LARGE.safetensors -o SLIM.safetensors FOLDER... [--minutes 30]
-        [--from START] [--channels 192 128 64 48 32] [--refined 1] [--seed 0] [--rate 0.003]
+        [--from START] [--channels 192 128 64 32 16] [--refined 1] [--seed 0] [--rate 0.003]
+        [--batch-size 8] [--compute cpu]
 
 The channels that matter least to the layer after them are left out (after Li et al. 2017,
 arXiv:1608.08710); what is left learns to draw the large generator's pictures (distillation: Hinton et
@@ -34,11 +35,11 @@ from visualizer.neural.generator import (
     fold_norms,
     fold_upsampling,
 )
+from visualizer.neural.inference import choose_device
 from visualizer.neural.layout import channels_last
 from visualizer.neural.trainer import between
 from visualizer.progress import bar
 
-BATCH = 8
 # Photos of each folder whose codes it learns on.
 PHOTOS = 950
 # Part of the codes that are not in between.
@@ -49,7 +50,8 @@ WARM_UP = 50
 class Codes:
     """An endless supply of codes: half of photos, half of a bank, mostly in between."""
 
-    def __init__(self, folders: list[Path], generator: Path, seed: int):
+    def __init__(self, folders: list[Path], generator: Path, seed: int, device: torch.device):
+        self.device = device
         self.rng = np.random.default_rng(seed)
         encoder = Encoder.load(generator, Classifier.load(assets.model("classifier.safetensors")))
         chosen: list[Path] = []
@@ -62,10 +64,8 @@ class Codes:
                 read = np.stack([pictures.read(p, 256) for p in chosen[i : i + 16]])
                 photos.append(encoder(pictures.to_tensor(read)))
                 progress.update(len(read))
-        self.sources = [
-            torch.cat(photos),
-            torch.from_numpy(Bank.load(assets.model("bank.safetensors")).codes),
-        ]
+        bank = torch.from_numpy(Bank.load(assets.model("bank.safetensors")).codes)
+        self.sources = [torch.cat(photos), bank]
 
     def _some(self, n: int) -> torch.Tensor:
         picks = [source[self.rng.integers(0, len(source), n)] for source in self.sources]
@@ -74,7 +74,7 @@ class Codes:
     def draw(self, n: int) -> torch.Tensor:
         t = self.rng.random((n, 1), np.float32)
         t[self.rng.random((n, 1)) < WHOLE] = 0
-        return between(self._some(n), self._some(n), torch.from_numpy(t))
+        return between(self._some(n), self._some(n), torch.from_numpy(t)).to(self.device)
 
 
 @torch.no_grad()
@@ -122,13 +122,15 @@ def slimmer(generator: Generator, channels: list[int], refined: int, codes: torc
     return slim
 
 
-def learn(slim: Generator, large: Generator, codes: Codes, minutes: float, rate: float) -> Iterator[float]:
+def learn(
+    slim: Generator, large: Generator, codes: Codes, batch_size: int, minutes: float, rate: float
+) -> Iterator[float]:
     """Draw what the large one draws, for so long; yields each step's mean difference on 0..255.
 
     rate: of learning, for each tensor in parts of its size; it falls to nothing.
     """
-    channels_last(slim).requires_grad_(True)
-    large = channels_last(fold_upsampling(fold_norms(large)))
+    channels_last(slim.to(codes.device)).requires_grad_(True)
+    large = channels_last(fold_upsampling(fold_norms(large)).to(codes.device))
     sizes = [float(p.detach().square().mean().sqrt().clamp(min=1e-3)) for p in slim.parameters()]
     optimiser = torch.optim.Adam(({"params": [p]} for p in slim.parameters()), betas=(0.9, 0.99))
     begun, step = time.monotonic(), 0
@@ -137,7 +139,7 @@ def learn(slim: Generator, large: Generator, codes: Codes, minutes: float, rate:
         pace = rate * min(1, step / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
         for group, size in zip(optimiser.param_groups, sizes, strict=True):
             group["lr"] = pace * size
-        batch = codes.draw(BATCH)
+        batch = codes.draw(batch_size)
         with torch.no_grad():
             goal = large(batch)
         loss = 255 * F.l1_loss(slim(batch), goal)
@@ -158,15 +160,18 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--compute", choices=("auto", "cpu", "cuda"), default="auto")
     args = parser.parse_args()
     tensors, metadata = weights.load(args.large, "generator")
     large = Generator.load(args.large)
-    codes = Codes(args.folders, args.large, args.seed)
-    slim = slimmer(Generator.load(args.start or args.large), args.channels, args.refined, codes.draw(64))
+    codes = Codes(args.folders, args.large, args.seed, choose_device(args.compute))
+    start = Generator.load(args.start or args.large)
+    slim = slimmer(start, args.channels, args.refined, codes.draw(64).cpu())
     recent, steps = 0.0, 0
     try:
         with bar(None, "slimming", "step") as progress:
-            for loss in learn(slim, large, codes, args.minutes, args.rate):
+            for loss in learn(slim, large, codes, args.batch_size, args.minutes, args.rate):
                 steps += 1
                 recent = loss if steps == 1 else recent + 0.03 * (loss - recent)
                 progress.set_postfix_str(f"{recent:.2f} of 255")
@@ -174,7 +179,7 @@ def main() -> None:
     except KeyboardInterrupt:
         pass
     kept = {k: t for k, t in tensors.items() if not k.startswith("generator.")}
-    kept |= {f"generator.{k}": t for k, t in slim.state_dict().items()}
+    kept |= {f"generator.{k}": t.cpu() for k, t in slim.state_dict().items()}
     weights.save(args.output, "generator", kept, metadata)
     print(f"{args.output}: {steps} steps, {recent:.2f} of 255 from the large one's pictures")
 

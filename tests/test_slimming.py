@@ -43,12 +43,14 @@ def test_the_channels_that_matter_stay(large, codes):
 
 def test_it_comes_nearer_and_its_file_is_a_generator(large, codes, tmp_path):
     class Supply:
+        device = torch.device("cpu")
+
         def draw(self, n):
             return codes[torch.randperm(len(codes))[:n]]
 
     slim = slim_generator.slimmer(large, THIN, 1, codes)
     before = distance(slim, large, codes)
-    for step, _ in enumerate(slim_generator.learn(slim, large, Supply(), minutes=5, rate=3e-3)):
+    for step, _ in enumerate(slim_generator.learn(slim, large, Supply(), 8, minutes=5, rate=3e-3)):
         if step == 30:
             break
     after = distance(slim, large, codes)

@@ -67,7 +67,7 @@ def traffic(generator: Generator, n: int, itemsize: int) -> float:
 
     def add(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         nonlocal count
-        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear):
             count += inputs[0].numel() + output.numel() + module.weight.numel() / n
 
     hooks = [module.register_forward_hook(add) for module in generator.modules()]
@@ -158,11 +158,10 @@ def _against_the_ceiling(
     generator: Generator, device: torch.device, name: str, n: int, took: float, seconds: float
 ) -> Iterator[Row]:
     """name: of the painter; n: pictures at once; took: seconds a picture."""
-    flop = operations(generator)
-    yield Row(PART, "operations of one picture, plain", flop / 1e9, "GFLOP")
-    if device.type == "cpu":
-        flop = operations(fold_upsampling(fold_norms(generator)))
-        yield Row(PART, "operations of one picture, folded", flop / 1e9, "GFLOP")
+    folded = fold_upsampling(fold_norms(generator))
+    flop = operations(folded)
+    yield Row(PART, "operations of one picture, plain", operations(generator) / 1e9, "GFLOP")
+    yield Row(PART, "operations of one picture, folded", flop / 1e9, "GFLOP")
     for dtype in dict.fromkeys((torch.float32, fast_dtype(device))):
         most = ceiling(dtype, device, seconds)
         label = str(dtype).removeprefix("torch.")
@@ -173,7 +172,7 @@ def _against_the_ceiling(
             yield Row(PART, f"{name} against that", 100 * share, "% of it", True, achieved)
     if device.type == "cuda":
         most = bandwidth(device, seconds)
-        least = traffic(generator, n, fast_dtype(device).itemsize)
+        least = traffic(folded, n, fast_dtype(device).itemsize)
         yield Row(PART, "memory copy, read and written", most / 1e9, "GB/s", True)
         achieved = f"{least / 1e6:.1f} MB a picture at batch {n}"
         yield Row(PART, "least traffic against that", 100 * least / took / most, "% of it", True, achieved)
