@@ -15,9 +15,10 @@ import torch.nn.functional as F
 
 from visualizer.display.flash.rule import BLOCK
 
-# The analysis grid: cells near 0.1 degree, the size below which a balanced pattern is exempt.
+# The analysis grid: cells of at least 3.2 by 4 pixels of a 1024x768 view, near 0.1 degree, the size below
+# which a balanced pattern is exempt.
 MAX_GRID_WIDTH = 320
-MAX_GRID_HEIGHT = 256
+MAX_GRID_HEIGHT = 192
 BAND_PIXELS = 1 << 16
 # Linear light 1 in steps of CODE: fine enough to tell all codes apart.
 LIGHT = 4095
