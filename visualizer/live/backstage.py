@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
+from visualizer.ahead import give_way
 from visualizer.errors import UserError
 
 Job = Callable[[], None]
@@ -57,6 +58,7 @@ class Backstage:
         self._idle = work
 
     def _work(self) -> None:
+        give_way()
         rested = 0.0
         while not self.stopped:
             try:

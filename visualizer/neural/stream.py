@@ -18,6 +18,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from visualizer.ahead import give_way
+
 # The furthest that a picture is painted ahead of its beginning.
 LONGEST_S = 0.1
 # A picture is to be ready so long before it is needed.
@@ -128,6 +130,7 @@ class PictureStream:
         return self._pair[1]
 
     def _work(self) -> None:
+        give_way()
         try:
             while (turn := self._turn()) is not None:
                 self._paint(*turn)
