@@ -1,7 +1,7 @@
 """Make a generator slimmer: fewer channels and convolutions for nearly the same pictures.
 
     python tests/slim_generator.py LARGE.safetensors -o SLIM.safetensors FOLDER... [--minutes 30]
-        [--from START] [--channels 192 128 64 32 16] [--refined 1] [--seed 0] [--rate 0.003]
+        [--from START] [--channels 192 128 64 48 16] [--refined 1] [--seed 0] [--rate 0.003]
         [--batch-size 8] [--compute cpu]
 
 The channels that matter least to the layer after them are left out (after Li et al. 2017,

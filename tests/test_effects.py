@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from visualizer.display.effects import Effects, hue_matrix
-from visualizer.display.framing import frame
+from visualizer.display.framing import MARGIN, frame
 from visualizer.preset import DisplayTable, DriveTable
 
 RNG = np.random.default_rng(0)
@@ -34,6 +34,20 @@ def test_the_warp_agrees_with_plain_framing(fit, aspect):
     warped = show(fit=fit, aspect=aspect, grain=1e-9)
     assert warped.shape == plain.shape
     assert np.abs(warped - plain).mean() < 2.5
+
+
+@pytest.mark.parametrize("aspect", [16 / 9, 1.0, 9 / 16, 3.5])
+def test_framing_mirrors_crops_and_adds_bars(aspect):
+    shown = PICTURE[MARGIN:-MARGIN, MARGIN:-MARGIN].numpy()
+    for fit, mode in (("mirror", "symmetric"), ("fit", "constant")):
+        framed = frame(PICTURE, aspect, fit).numpy()
+        more = [n - len(shown) for n in framed.shape[:2]]
+        sides = [(n // 2, n - n // 2) for n in more]
+        assert np.array_equal(framed, np.pad(shown, [*sides, (0, 0)], mode=mode))
+        assert framed.shape[1] / framed.shape[0] == pytest.approx(aspect, rel=0.01)
+    filled = frame(PICTURE, aspect, "fill").numpy()
+    top, left = ((len(shown) - n) // 2 for n in filled.shape[:2])
+    assert np.array_equal(filled, shown[top : top + filled.shape[0], left : left + filled.shape[1]])
 
 
 def test_zoom_enlarges_the_middle():

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 # How long the thread waits for room before it looks whether its reader has gone.
 PATIENCE_S = 0.2
-# As `nice` counts: half of another thread's share of a core is 3.
+# In steps of `nice`: a third of another thread's share of a core, where both want it.
 GIVING_WAY = 5
 
 
@@ -25,7 +25,8 @@ def give_way() -> None:
     knows priorities of threads; elsewhere nothing happens.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), GIVING_WAY)
+        thread = os.PRIO_PROCESS, threading.get_native_id()
+        os.setpriority(*thread, min(19, os.getpriority(*thread) + GIVING_WAY))
 
 
 class _End:
