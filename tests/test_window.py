@@ -363,7 +363,8 @@ def test_the_benchmark_does_without_opengl():
     run = (
         "import sys; sys.modules['OpenGL'] = None\n"
         "from visualizer.bench import parts; from visualizer.errors import UserError\n"
-        "try: list(parts.measure_window(0.1))\n"
+        "import torch\n"
+        "try: list(parts.measure_window(0.1, torch.device('cpu')))\n"
         "except UserError as error: sys.exit(str(error))"
     )
     code, lines = sentence(without_display(), run)

@@ -230,7 +230,7 @@ def _limiting(frames: list[torch.Tensor]) -> Callable[[], object]:
 
 
 def measure_window(
-    device: torch.device, seconds: float, size: tuple[int, int] = (1280, 720)
+    seconds: float, device: torch.device, size: tuple[int, int] = (1280, 720)
 ) -> Iterator[Row]:
     """Upload and draw in a window, each way; frames come from the device.
 

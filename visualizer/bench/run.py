@@ -59,7 +59,7 @@ def run(device: torch.device, seconds: float, progress: bool = True) -> Report:
         "generator": lambda: parts.measure_generator(generator, device, seconds),
         "sound and physics": lambda: parts.measure_sound(codebook, seconds),
         "flash limiter": lambda: parts.measure_limiter(seconds, device),
-        "window": lambda: parts.measure_window(device, seconds),
+        "window": lambda: parts.measure_window(seconds, device),
         "song to video": lambda: parts.measure_offline(painter, 10 * seconds),
         "live": lambda: parts.measure_live(device, 10 * seconds),
         "start": lambda: parts.measure_start(device),
