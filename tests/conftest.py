@@ -106,6 +106,29 @@ def codebook():
 
 
 @pytest.fixture(scope="session")
+def generator():
+    """The shipped network."""
+    from visualizer import assets
+    from visualizer.neural.generator import Generator
+
+    return Generator.load(assets.model("generator.safetensors"))
+
+
+@pytest.fixture
+def window(monkeypatch):
+    """A 320x200 window on nothing."""
+    from visualizer.display.window import NoDisplay, Window
+
+    monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
+    try:
+        opened = Window("test", (320, 200))
+    except NoDisplay as error:
+        pytest.skip(f"{error} (Debian: apt install libegl1 libgl1 libgl1-mesa-dri)")
+    with opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
 def tune():
     """The demo tune, [n, 2] float32."""
     from visualizer.audio.demo_tune import demo_tune

@@ -8,18 +8,12 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from visualizer import assets
 from visualizer.bench import parts
 from visualizer.bench.clock import side_by_side
 from visualizer.bench.report import Report, Row
 from visualizer.bench.stylegan2 import StyleGan2
 from visualizer.errors import UserError
-from visualizer.neural.generator import CODE_DIM, Generator
-
-
-@pytest.fixture(scope="module")
-def generator():
-    return Generator.load(assets.model("generator.safetensors"))
+from visualizer.neural.generator import CODE_DIM
 
 
 def test_operations_are_counted_as_torch_counts_them(generator):

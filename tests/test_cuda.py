@@ -29,11 +29,6 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is 
 
 
 @pytest.fixture(scope="module")
-def generator():
-    return Generator.load(assets.model("generator.safetensors"))
-
-
-@pytest.fixture(scope="module")
 def codes():
     return Bank.load(assets.model("bank.safetensors")).codes[:20]
 
@@ -122,20 +117,6 @@ def test_the_limiter_keeps_the_rule(name):
     shown, _ = limit(frames, times, on_card)
     assert reference.judge(shown, times) == []
     assert reference.judge_mean(shown, times) == []
-
-
-@pytest.fixture
-def window(monkeypatch):
-    """A 320x200 window on nothing."""
-    from visualizer.display.window import NoDisplay, Window
-
-    monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
-    try:
-        opened = Window("test", (320, 200))
-    except NoDisplay as error:
-        pytest.skip(str(error))
-    with opened:
-        yield opened
 
 
 @pytest.mark.parametrize("way", ["interop", "memory"])

@@ -12,7 +12,7 @@ from visualizer.latent.bank import Bank
 from visualizer.neural.classifier import Classifier
 from visualizer.neural.dream import Region, climb
 from visualizer.neural.encoder import Encoder
-from visualizer.neural.generator import CODE_DIM, Generator
+from visualizer.neural.generator import CODE_DIM
 from visualizer.neural.inference import TorchPainter
 from visualizer.neural.judge import Judge
 
@@ -22,11 +22,6 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def classifier():
     return Classifier.load(assets.model("classifier.safetensors"))
-
-
-@pytest.fixture(scope="module")
-def generator():
-    return Generator.load(assets.model("generator.safetensors"))
 
 
 @pytest.fixture(scope="module")

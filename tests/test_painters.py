@@ -14,11 +14,6 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def generator():
-    return Generator.load(assets.model("generator.safetensors"))
-
-
-@pytest.fixture(scope="module")
 def codes():
     return Bank.load(assets.model("bank.safetensors")).codes[:6]
 

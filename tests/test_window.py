@@ -10,21 +10,8 @@ import pytest
 import torch
 from conftest import ENVIRONMENT
 
-from visualizer.display.window import NoDisplay, Window
+from visualizer.display.window import Window
 from visualizer.errors import UserError
-
-
-@pytest.fixture
-def window(monkeypatch):
-    """A 320x200 window on nothing."""
-    monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
-    try:
-        opened = Window("test", (320, 200))
-    except NoDisplay as error:
-        pytest.skip(f"{error} (Debian: apt install libegl1 libgl1 libgl1-mesa-dri)")
-    with opened:
-        yield opened
-
 
 WAYS = ("processor", "splines", "bilinear")
 

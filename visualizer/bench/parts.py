@@ -35,27 +35,39 @@ PART = "generator"
 OFFLINE = "song to video, 1280x720 at 30 frames/s"
 
 
+# What has a matrix or filters.
+Layer = torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear
+
+
 def _codes(n: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((n, CODE_DIM)).astype(np.float32)
 
 
-def operations(generator: Generator) -> float:
-    """Floating-point operations of one picture: two for each multiplication of the matrices and filters."""
-    count = 0
+def _over_layers(generator: Generator, amount: Callable[[Layer, torch.Tensor, torch.Tensor], float]) -> float:
+    """The sum over all layers; amount: of a layer, its input and its output."""
+    total = 0.0
 
     def add(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        nonlocal count
-        if isinstance(module, torch.nn.ConvTranspose2d):
-            count += 2 * module.weight[0].numel() * inputs[0][0].numel()
-        elif isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
-            count += 2 * module.weight[0].numel() * output[0].numel()
+        nonlocal total
+        if isinstance(module, Layer):
+            total += amount(module, inputs[0], output)
 
     hooks = [module.register_forward_hook(add) for module in generator.modules()]
     with torch.inference_mode():
         generator(torch.zeros(1, CODE_DIM))
     for hook in hooks:
         hook.remove()
-    return float(count)
+    return total
+
+
+def operations(generator: Generator) -> float:
+    """Floating-point operations of one picture: two for each multiplication of the matrices and filters."""
+
+    def amount(layer: Layer, given: torch.Tensor, made: torch.Tensor) -> float:
+        places = given if isinstance(layer, torch.nn.ConvTranspose2d) else made
+        return 2 * layer.weight[0].numel() * places.numel()
+
+    return _over_layers(generator, amount)
 
 
 def traffic(generator: Generator, n: int, itemsize: int) -> float:
@@ -63,19 +75,11 @@ def traffic(generator: Generator, n: int, itemsize: int) -> float:
 
     That is every layer's input, weights and output once, if all that is done between them comes for free.
     """
-    count = 0.0
 
-    def add(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        nonlocal count
-        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear):
-            count += inputs[0].numel() + output.numel() + module.weight.numel() / n
+    def amount(layer: Layer, given: torch.Tensor, made: torch.Tensor) -> float:
+        return itemsize * (given.numel() + made.numel() + layer.weight.numel() / n)
 
-    hooks = [module.register_forward_hook(add) for module in generator.modules()]
-    with torch.inference_mode():
-        generator(torch.zeros(1, CODE_DIM))
-    for hook in hooks:
-        hook.remove()
-    return count * itemsize
+    return _over_layers(generator, amount)
 
 
 def bandwidth(device: torch.device, seconds: float) -> float:

@@ -15,6 +15,7 @@ from types import ModuleType
 import torch
 
 from visualizer.display.graphics import GL, Texture
+from visualizer.neural.cuda_answers import checked
 
 
 class NoInterop(Exception):
@@ -27,6 +28,10 @@ def _runtime() -> ModuleType:
     except ImportError as error:
         raise NoInterop(f"cuda-bindings can't be loaded ({error})") from None
     return runtime
+
+
+def _check(answer: tuple) -> tuple:
+    return checked(answer, NoInterop)
 
 
 class CardUpload:
@@ -51,15 +56,15 @@ class CardUpload:
             self._allocate(tuple(frame.shape))
         runtime, resource = self._runtime, self._resources[self._next]
         stream = torch.cuda.current_stream(frame.device).cuda_stream
-        self._check(runtime.cudaGraphicsMapResources(1, resource, stream))
+        _check(runtime.cudaGraphicsMapResources(1, resource, stream))
         try:
-            pointer, size = self._check(runtime.cudaGraphicsResourceGetMappedPointer(resource))
+            pointer, size = _check(runtime.cudaGraphicsResourceGetMappedPointer(resource))
             assert size >= frame.numel()
             kind = runtime.cudaMemcpyKind.cudaMemcpyDeviceToDevice
-            self._check(runtime.cudaMemcpyAsync(pointer, frame.data_ptr(), frame.numel(), kind, stream))
+            _check(runtime.cudaMemcpyAsync(pointer, frame.data_ptr(), frame.numel(), kind, stream))
         finally:
             # Unmapping makes OpenGL wait for what CUDA was told before; the processor waits for nothing.
-            self._check(runtime.cudaGraphicsUnmapResources(1, resource, stream))
+            _check(runtime.cudaGraphicsUnmapResources(1, resource, stream))
         self._texture.fill_from(self._buffers[self._next], frame.shape[1], frame.shape[0])
         self._next ^= 1
 
@@ -72,16 +77,9 @@ class CardUpload:
         GL.glBindBuffer(GL.GL_PIXEL_UNPACK_BUFFER, 0)
         flags = self._runtime.cudaGraphicsRegisterFlags.cudaGraphicsRegisterFlagsWriteDiscard
         for buffer in self._buffers:
-            (resource,) = self._check(self._runtime.cudaGraphicsGLRegisterBuffer(buffer, flags))
+            (resource,) = _check(self._runtime.cudaGraphicsGLRegisterBuffer(buffer, flags))
             self._resources.append(resource)
         self._shape = shape
-
-    def _check(self, answer: tuple) -> tuple:
-        """What a call of the runtime returned besides its error code. Raises NoInterop for an error."""
-        error, *values = answer
-        if int(error) != 0:
-            raise NoInterop(f"CUDA says {error.name}")
-        return tuple(values)
 
     def release(self) -> None:
         """Give the buffers back to OpenGL alone."""

@@ -12,6 +12,8 @@ from types import ModuleType
 
 import torch
 
+from visualizer.neural.cuda_answers import checked
+
 SOURCE = Path(__file__).with_name("kernels.cu")
 NAMES = ("modulate", "rectify", "shuffle")
 BLOCK = 256
@@ -31,11 +33,7 @@ def _bindings() -> tuple[ModuleType, ModuleType]:
 
 
 def _check(answer: tuple) -> tuple:
-    """What a call returned besides its error code. Raises NoKernels for an error."""
-    error, *values = answer
-    if int(error) != 0:
-        raise NoKernels(f"CUDA says {error.name}")
-    return tuple(values)
+    return checked(answer, NoKernels)
 
 
 def compiled(source: bytes, capability: tuple[int, int]) -> bytes:

@@ -50,13 +50,10 @@ class CudaPainter:
         can't paint."""
         self.device = device
         self.name = "CUDA graph float16"
-        self._network: Network = plain_network(generator, device)
-        if own_kernels:
-            try:
-                self._network = CudaGenerator(generator, device)
-                self.name += " with own kernels"
-            except NoKernels as reason:
-                log.info("the card draws with torch's kernels alone: %s", reason)
+        own = own_network(generator, device) if own_kernels else None
+        if own is not None:
+            self.name += " with own kernels"
+        self._network = own or plain_network(generator, device)
         self._stream = torch.cuda.Stream(device)
         self._recorded: dict[int, Recorded] = {}
         # The buffers serve one caller at a time; stills are painted while the show goes on.
@@ -116,6 +113,15 @@ class CudaPainter:
             with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
                 draw()
         return Recorded(graph, host.numpy(), pictures)
+
+
+def own_network(generator: Generator, device: torch.device) -> Network | None:
+    """The network with our kernels; None where they can't be had."""
+    try:
+        return CudaGenerator(generator, device)
+    except NoKernels as reason:
+        log.info("the card draws with torch's kernels alone: %s", reason)
+        return None
 
 
 def plain_network(generator: Generator, device: torch.device) -> Network:
