@@ -1,13 +1,11 @@
 """Working ahead on another thread gives the same items, no more of them than wanted, and hides no error."""
 
-import os
-import sys
 import threading
 import time
 
 import pytest
 
-from visualizer.ahead import GIVING_WAY, ahead
+from visualizer.ahead import ahead
 
 
 def test_the_same_items_in_order():
@@ -48,12 +46,3 @@ def test_leaving_early_ends_the_thread():
     with ahead(iter(int, 1), depth=2) as items:
         next(items)
     assert threading.active_count() == before
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows priorities of threads")
-def test_it_gives_way_to_the_reader():
-    def priority():
-        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-
-    with ahead((priority() for _ in range(1)), depth=1) as items:
-        assert next(items) == min(19, priority() + GIVING_WAY) > priority()

@@ -6,9 +6,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.interpolate import RegularGridInterpolator
 
 from visualizer.display.flash.grid import Grid
 from visualizer.display.flash.limiter import FlashLimiter
+from visualizer.display.flash.pixels import CardPixels, ProcessorPixels
 
 H, W = 18, 24
 BLACK, WHITE, RED, BLUE = (0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255)
@@ -399,37 +401,82 @@ def test_late_and_dropped_frames():
     assert reference.judge(shown, t[keep]) == []
 
 
-def test_linear_light_and_back_is_exact():
+def pixels_of(kind, height, width):
+    """Pixels as the processor's memory holds them, or as a card would, here in torch on the processor."""
+    grid = Grid(height, width)
+    return grid, ProcessorPixels(grid) if kind == "processor" else CardPixels(grid, "cpu")
+
+
+both_kinds = pytest.mark.parametrize("kind", ["processor", "card"])
+
+
+@both_kinds
+def test_all_and_nothing_of_a_blend_are_exact(kind):
     codes = torch.arange(256, dtype=torch.uint8).view(16, 16, 1).expand(16, 16, 3).contiguous()
-    grid = Grid(16, 16)
-    back, light = grid.round(grid.light(codes))
-    assert torch.equal(back.permute(1, 2, 0), codes) and torch.equal(light, grid.light(codes))
+    grid, pixels = pixels_of(kind, 16, 16)
+    pixels.show(codes)
     expected = reference.linear_light(codes.numpy())
-    assert np.allclose(grid.measure(codes).permute(1, 2, 0).numpy(), expected, atol=1e-7)
+    assert np.allclose(pixels.measure(codes).transpose(1, 2, 0), expected, atol=1e-7)
+    other = 255 - codes
+    for part, wanted in ((0, codes), (1, other)):
+        cells = pixels.blend(other, np.full(grid.tiles, part, np.float32))
+        assert np.array_equal(cells, pixels.measure(wanted))
+        assert torch.equal(pixels.show_blended(), wanted)
 
 
-def test_coarse_cells_are_means_of_linear_light():
+@both_kinds
+def test_blends_are_means_of_linear_light_and_keep_their_fractions(kind):
+    grid, pixels = pixels_of(kind, 96, 128)
+    first, second = np.random.default_rng(0).integers(0, 256, (2, 96, 128, 3)).astype(np.uint8)
+    pixels.show(torch.from_numpy(first))
+    light = reference.linear_light(first)
+    for _ in range(20):  # so slowly that codes alone would never get there
+        cells = pixels.blend(torch.from_numpy(second), np.full(grid.tiles, 0.02, np.float32))
+        shown = pixels.show_blended().numpy()
+        light = light + 0.02 * (reference.linear_light(second) - light)
+    assert np.abs(reference.linear_light(shown) - light).max() < 0.006
+    assert np.abs(shown.astype(int) - luminance_code(light)).mean() < 0.3
+    assert np.allclose(cells, pixels.measure(torch.from_numpy(shown)), atol=1e-6)
+
+
+@both_kinds
+def test_weights_are_linear_between_the_centres_of_tiles(kind):
+    grid, pixels = pixels_of(kind, 192, 256)
+    assert grid.tile * grid.factor > 4 and grid.tiles[1] > 9
+    rng = np.random.default_rng(0)
+    weights = rng.random(grid.tiles).astype(np.float32)
+    pixels.show(torch.zeros(192, 256, 3, dtype=torch.uint8))
+    pixels.blend(torch.full((192, 256, 3), 255, dtype=torch.uint8), weights)
+    size = grid.tile * grid.factor
+    centres = [(np.arange(n) + 0.5) * size - 0.5 for n in grid.tiles]
+    places = [np.arange(n).clip(c[0], c[-1]) for n, c in zip((192, 256), centres)]
+    wanted = RegularGridInterpolator(centres, weights)(np.stack(np.meshgrid(*places, indexing="ij"), -1))
+    assert np.abs(pixels.show_blended().numpy()[..., 0] - luminance_code(wanted)).max() < 0.6
+
+
+@both_kinds
+def test_coarse_cells_are_means_of_linear_light(kind):
     frame = np.random.default_rng(0).integers(0, 256, (514, 700, 3)).astype(np.uint8)
-    grid = Grid(514, 700)
+    grid, pixels = pixels_of(kind, 514, 700)
     assert grid.factor == 3 and grid.shape == (171, 233)
     light = reference.linear_light(frame)[:513, :699].reshape(171, 3, 233, 3, 3).mean((1, 3))
-    assert np.allclose(grid.measure(torch.from_numpy(frame)).permute(1, 2, 0).numpy(), light, atol=1e-5)
+    assert np.allclose(pixels.measure(torch.from_numpy(frame)).transpose(1, 2, 0), light, atol=1e-5)
 
 
 def test_blocks_are_counted_as_the_reference_counts_them():
     cells = np.random.default_rng(0).random((40, 60)) < 0.3
     grid = Grid(40, 60, exact=True)
-    filled = grid.filled(grid.sum_tiles(torch.from_numpy(cells))).flatten()
+    filled = grid.filled(grid.sum_tiles(cells)).flatten()
     assert np.allclose(filled, reference.block_fractions(cells)[:-1])
 
 
 @pytest.mark.parametrize(("height", "width"), [(256, 256), (1080, 1920), (131, 77)])
 def test_coarse_blocks_hold_every_block_in_between(height, width):
     grid, exact = Grid(height, width), Grid(height, width, exact=True)
-    cells = torch.rand(grid.shape, generator=torch.Generator().manual_seed(0)) < 0.2
+    cells = np.random.default_rng(0).random(grid.shape) < 0.2
     cells[: grid.shape[0] // 4, : grid.shape[1] // 5] = True
-    coarse = grid.filled(grid.sum_tiles(grid.pad(cells.short()))).max()
-    fine = exact.filled(exact.sum_tiles(cells.short())).max()
+    coarse = grid.filled(grid.sum_tiles(cells)).max()
+    fine = exact.filled(exact.sum_tiles(cells)).max()
     assert fine <= coarse + 1e-6
     assert coarse <= fine * 1.5
 

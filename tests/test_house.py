@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "visualizer"
 # Everybody may use these; they use nobody but each other.
-TOOLS = {"easing", "errors", "files", "weights", "assets", "progress", "ahead"}
+TOOLS = {"easing", "errors", "files", "weights", "assets", "progress", "ahead", "compiled", "cores"}
 ROOMS = ["audio", "latent", "neural", "display"]
 LONGEST = 400
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,19 +12,6 @@ T = TypeVar("T")
 
 # How long the thread waits for room before it looks whether its reader has gone.
 PATIENCE_S = 0.2
-# In steps of `nice`: a third of another thread's share of a core, where both want it.
-GIVING_WAY = 5
-
-
-def give_way() -> None:
-    """Let this process's other threads go before the one that calls, as well as those it starts from now on.
-
-    A chain of threads is as fast as its slowest link, which should not have to wait for a core. Only Linux
-    knows priorities of threads; elsewhere nothing happens.
-    """
-    if sys.platform == "linux":
-        thread = os.PRIO_PROCESS, threading.get_native_id()
-        os.setpriority(*thread, min(19, os.getpriority(*thread) + GIVING_WAY))
 
 
 class _End:
@@ -40,7 +25,7 @@ class _End:
 def ahead(items: Iterable[T], depth: int) -> Iterator[Iterator[T]]:
     """Iterate `items` on another thread, at most `depth` in front; its errors come out of the iterator here.
 
-    The thread gives way to others. On leaving the context, however early, it ends after the item in hand.
+    On leaving the context, however early, it ends after the item in hand.
     """
     waiting: queue.Queue[T | _End] = queue.Queue(depth)
     stopped = threading.Event()
@@ -54,7 +39,6 @@ def ahead(items: Iterable[T], depth: int) -> Iterator[Iterator[T]]:
 
     def work() -> None:
         error = None
-        give_way()
         try:
             for item in items:
                 put(item)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from visualizer.display.flash import rule
 from visualizer.display.flash.grid import Grid
+from visualizer.display.flash.pixels import ProcessorPixels
 from visualizer.display.flash.watch import KINDS, Watch
 from visualizer.display.video_reader import VideoReader
 from visualizer.progress import bar
@@ -100,10 +101,11 @@ def check_video(path: Path | str, progress: bool = True) -> Report:
             for _, frame, dt in video.frames(packet):
                 if watch is None:
                     height, width, _ = frame.shape
-                    watch = Watch(Grid(height, width, exact=True), resolution=0.0)
+                    grid = Grid(height, width, exact=True)
+                    watch, pixels = Watch(grid, resolution=0.0), ProcessorPixels(grid)
                     begun = video.time
                 watch.advance(dt)
-                watch.accept(watch.look(watch.grid.measure(frame)))
+                watch.accept(watch.look(pixels.measure(frame)))
                 _note(report, watch)
                 shown.update()
         video.check_seen()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -21,18 +20,21 @@ from visualizer.ahead import ahead
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.listener import Event, Listener
 from visualizer.audio.song import Recording, Song, mono
+from visualizer.cores import handing_over
 from visualizer.display.flash.limiter import FILE_MARGIN, FlashLimiter
 from visualizer.display.stage import Stage
 from visualizer.display.video import VideoWriter
 from visualizer.errors import UserError
 from visualizer.latent.bank import Bank
 from visualizer.latent.motion import Motion
+from visualizer.neural.generator import CODE_DIM
 from visualizer.neural.inference import Painter
 from visualizer.progress import bar
 
 BATCH_SIZE = 8
 # Batches that the generator may be in front of the effects.
 AHEAD = 3
+# A painter on a card waited ten times as long for Python's lock as for its pictures, when that was longer.
 SWITCH_INTERVAL_S = 0.0005
 T = TypeVar("T")
 
@@ -135,13 +137,15 @@ def paint(
     waiting: list[Shot] = []
     samples = 0
 
-    def draw() -> Iterator[Scene]:
-        while waiting:
+    def draw(least: int) -> Iterator[Scene]:
+        while len(waiting) >= least:
             sound = np.concatenate([*blocks, np.empty((0, 2), np.float32)])
             shots, waiting[:] = waiting[:BATCH_SIZE], waiting[BATCH_SIZE:]
             blocks.clear()
             with report.timing("generator"):
-                pictures = painter(np.stack([shot.code for shot in shots]))
+                # Always as many, for which the painter is ready.
+                codes = np.resize([shot.code for shot in shots], (BATCH_SIZE, CODE_DIM))
+                pictures = painter(codes)[: len(shots)]
             yield Scene(sound, pictures, shots)
 
     for block in report.timed("decode", song):
@@ -151,27 +155,21 @@ def paint(
             for event in listener.push(mono(block)):
                 report.clusters.append(event.cluster)
                 waiting.extend(clock.hear(event))
-        if len(waiting) >= BATCH_SIZE:
-            yield from draw()
+        yield from draw(BATCH_SIZE)
     waiting.extend(clock.run_to(samples / listener.codebook.settings.sr))
-    yield from draw()
+    yield from draw(1)
 
 
 @contextmanager
 def sharing_the_cores() -> Iterator[None]:
-    """Generator, effects and encoder work at once, each on a thread of its own.
-
-    So torch keeps to one thread here, and Python hands over between the threads soon: a painter on a card
-    waited ten times as long for its turn as for its pictures.
-    """
-    threads, interval = torch.get_num_threads(), sys.getswitchinterval()
+    """Generator, effects and encoder work at once, each on a thread of its own, torch's effects on one."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        yield
+        with handing_over(SWITCH_INTERVAL_S):
+            yield
     finally:
         torch.set_num_threads(threads)
-        sys.setswitchinterval(interval)
 
 
 def render(

@@ -66,6 +66,7 @@ def make_video(
 ) -> None:
     """Render a song to a file and tell how it went."""
     from visualizer import assets, offline
+    from visualizer.cores import painting_threads
     from visualizer.display.video import check_path, check_size
     from visualizer.files import check_writable
     from visualizer.neural.generator import Generator
@@ -76,7 +77,9 @@ def make_video(
     check_writable(output)
     chosen, sounds, motion = offline.open_parts(preset, codebook, seed)
     painter = make_painter(
-        Generator.load(generator or assets.model("generator.safetensors")), choose_device(compute)
+        Generator.load(generator or assets.model("generator.safetensors")),
+        choose_device(compute),
+        painting_threads(),
     )
     if allow_flashing:
         options.warn_of_flashing(str(output))

@@ -14,7 +14,6 @@ import av
 import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
-from visualizer.ahead import give_way
 from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.errors import UserError
 from visualizer.files import unwritable
@@ -127,7 +126,6 @@ class VideoWriter:
             raise self._error
 
     def _work(self) -> None:
-        give_way()
         while (item := self._queue.get()) is not None:
             if self._error is not None:
                 continue  # keep emptying the queue, so that nobody waits

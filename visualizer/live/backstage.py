@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from visualizer.ahead import give_way
+from visualizer.cores import give_way
 from visualizer.errors import UserError
 
 Job = Callable[[], None]

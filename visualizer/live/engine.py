@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import sys
 import time
 from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from visualizer.cores import handing_over
 from visualizer.display.window import Window
 from visualizer.errors import UserError
 from visualizer.live.backstage import Backstage
@@ -68,14 +68,14 @@ def run_live(
     begun = time.perf_counter()
     # Threads of torch that wait for each other without sleeping would take the callback's time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     wishes = Wishes(source, preset, device, compute, allow_flashing, generator)
     try:
-        with Window("visualizer", size, fullscreen, monitor) as window:
+        with (
+            handing_over(SWITCH_INTERVAL_S),
+            Window("visualizer", size, fullscreen, monitor) as window,
+        ):
             return Engine(window, wishes, begun, statistics).run(seconds)
     finally:
-        sys.setswitchinterval(interval)
         gc.unfreeze()
 
 

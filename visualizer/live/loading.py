@@ -6,7 +6,6 @@ Heavy modules are imported here and not above, so that the window is there at on
 from __future__ import annotations
 
 import gc
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +51,7 @@ def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     import torch
 
     from visualizer import assets
+    from visualizer.cores import painting_threads
     from visualizer.display.flash.limiter import FlashLimiter
     from visualizer.display.stage import Stage
     from visualizer.latent.physics import Physics
@@ -63,8 +63,7 @@ def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     from visualizer.neural.stream import PictureStream
     from visualizer.repertoire import Repertoire
 
-    # One core is for composing, drawing and hearing: a painter on all of them is the slower for it.
-    threads = max(1, min(8, (os.cpu_count() or 1) - 1))
+    threads = painting_threads()
     torch.set_num_threads(threads)
     repertoire = Repertoire(wishes.preset)
     look = repertoire.load(repertoire.start)

@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from visualizer.ahead import give_way
+from visualizer.cores import give_way
 
 # The furthest that a picture is painted ahead of its beginning.
 LONGEST_S = 0.1

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
-import torch
 
 from visualizer.display.flash.counts import total
 from visualizer.display.flash.grid import Grid
@@ -64,20 +62,18 @@ class Input:
         self._trackers = None
         self.limited[:] = self.hostile[:] = False
 
-    def count(self, moves: Iterable[torch.Tensor | np.ndarray | None], dt: float) -> np.ndarray:
+    def count(self, moves: list[np.ndarray], dt: float) -> np.ndarray:
         """Count the tiles that make a transition; which, bool.
 
-        moves: [up/down, ...] by cell or already by tile, None for none; dt: seconds since the last.
+        moves: by tile, [up/down, tile rows, tile columns] each; dt: seconds since the last.
         """
-        made = [self.grid.sum_tiles(m) if isinstance(m, torch.Tensor) else m for m in moves if m is not None]
         self._now += dt
         self._activity *= math.exp(-dt)
-        moved = None
-        if made:
-            part = total(m.sum(0) for m in made) / self.grid.tile_cells
-            moved = part >= BUSY_TILE
-            self._activity += part
-        return np.zeros(self.grid.tiles, bool) if moved is None else moved
+        if not moves:
+            return np.zeros(self.grid.tiles, bool)
+        part = total(m.sum(0) for m in moves) / self.grid.tile_cells
+        self._activity += part
+        return part >= BUSY_TILE
 
     def follow(self, light: Light, bad: np.ndarray | None, dt: float) -> np.ndarray:
         """The most weight by tile that the next frame may have.
@@ -110,6 +106,6 @@ class Input:
         luminance, red = self._trackers
         moves = luminance.look(light.luminance)
         luminance.accept(light.luminance, moves)
-        seen, red_moves = red.look(light)
-        red.accept(seen)
-        return self.count([moves, red_moves], dt)
+        red_moves = red.look(light)
+        red.accept(light, red_moves)
+        return self.count([self.grid.sum_tiles(m) for m in (moves, red_moves) if m is not None], dt)

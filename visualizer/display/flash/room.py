@@ -7,17 +7,21 @@ chromaticity moves on a straight line in u'v': the weight of a transition has a 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from scipy import ndimage
 
-from visualizer.display.flash.grid import Grid, set_places
-from visualizer.display.flash.transitions import DOWN, UP, relative_luminance
-from visualizer.display.flash.watch import Look, Watch
+from visualizer.compiled import compiled, inlined
+from visualizer.display.flash.colour import chromaticity, redness, relative_luminance
+from visualizer.display.flash.grid import Grid
+from visualizer.display.flash.transitions import DOWN, UP, Light, MeanTracker
+from visualizer.display.flash.watch import Flashes, KindLook, Look, Watch
 
 # Of the cells around a limited tile, this part may still make a transition.
 TILE_AREA = 0.12
-# Luminance kept free below a transition, for rounding to 8 bits.
-ROUNDING = 0.006
+# Luminance kept free below a transition, for rounding to 8 bits; and the same of redness.
+ROUNDING = np.float32(0.006)
+RED_ROUNDING = ROUNDING / np.float32(6)
+# Of a step in u'v', so much is used.
+RED_STEP_USED = np.float32(0.95)
 # In places that are kept still, a cell may make so many transitions a second.
 STILL = 3
 STEPS = 32
@@ -25,70 +29,59 @@ STEPS = 32
 SOFT = 3
 
 
-def room(
-    watch: Watch, begin: torch.Tensor, end: torch.Tensor, seen: Look, fail: Look, still: np.ndarray
-) -> np.ndarray:
-    """The most weight of `end` in a blend with `begin`, [tile rows, tile columns] in 0..1.
+def room(watch: Watch, begin: Light, seen: Look, fail: Look, still: np.ndarray) -> np.ndarray:
+    """The most weight of a frame in a blend with another, [tile rows, tile columns] in 0..1.
 
-    begin, end: [3, rows, columns] linear RGB. seen: what all of `end` would do. Blocked from making
-    a transition are cells over the limit in the blocks that broke the rule in `fail`, or all cells
-    of a block that did so as a whole, and in tiles to be kept `still` cells that made STILL already.
+    begin: the other. seen: what all of the frame would do. Blocked from making a transition are cells
+    over the limit in the blocks that broke the rule in `fail`, or all cells of a block that did so as a
+    whole, and in tiles to be kept `still` cells that made STILL already.
     """
-    grid = watch.grid
-    still_cells = grid.to_cells(still.astype(np.int16)) if still.any() else None
-    reaches, where = [], []
-    for kind, made, failed, reach in zip(
-        watch.kinds, seen.kinds, fail.kinds, (luminance_reach, red_reach), strict=True
-    ):
-        if made.moves is None or made.moved is None:
+    grid, end = watch.grid, seen.light
+    # How many cells of each tile make a transition within each step of weight.
+    reaching = np.zeros((STEPS, *grid.tiles), np.int16)
+    n = 0
+    for kind, made, failed in zip(watch.kinds, seen.kinds, fail.kinds, strict=True):
+        if made.moves is None:
             continue
-        blocked = torch.zeros(grid.padded, dtype=torch.int16, device=grid.device)
-        if failed.bad_blocks is not None:
-            assert failed.over is not None
-            over = failed.over if made.over is None else made.over | failed.over
-            tiles = kind.tiles_over(failed.bad_blocks, None).astype(np.int16)
-            blocked |= grid.to_cells(tiles) & over
-        if failed.bad_events is not None:
-            blocked |= grid.to_cells(kind.tiles_over(None, failed.bad_events).astype(np.int16))
-        if still_cells is not None:
-            blocked |= still_cells & kind.cells.count.clone().ge_(STILL)
-        chosen = samples(grid, blocked * made.moved)
-        if len(chosen):
-            where.append(chosen)
-            cells = grid.samples.index_select(0, chosen)
-            moves = grid.crop(made.moves).reshape(2, -1).index_select(1, cells)
-            first, last = (light.view(3, -1).index_select(1, cells) for light in (begin, end))
-            reaches.append(reach(watch, first, last, moves, cells))
-    if where:
-        result = quantile(grid, torch.cat(reaches), torch.cat(where))
-    else:
-        result = np.ones(grid.tiles, np.float32)
+        where = begin.linear, end.linear, made.moves, blocked(kind, made, failed, still)
+        how = grid.sampling, grid.tile, reaching
+        if kind is watch.kinds[0]:
+            assert watch.luminance.rises is not None and watch.luminance.falls is not None
+            n += _count_luminance(*where, watch.luminance.rises, watch.luminance.falls, *how)
+        else:
+            red = watch.red
+            n += _count_red(*where, red.share, red.step * RED_STEP_USED, red.box, *how)
+    result = quantile(grid, reaching) if n else np.ones(grid.tiles, np.float32)
     if fail.kinds[0].only_mean:
         # The mean of the picture is only sure to move as told if everything moves alike.
-        result = np.full_like(result, min(result.min(), mean_reach(watch, begin, end)))
+        result = np.full_like(result, min(result.min(), mean_reach(watch.mean, begin.mean, end.mean)))
     return result
 
 
-def samples(grid: Grid, mask: torch.Tensor) -> torch.Tensor:
-    """Where a padded mask is not 0, of the grid's samples: indices into them."""
-    return set_places(grid.crop(mask)[:: grid.sampling, :: grid.sampling])
+def blocked(kind: Flashes, made: KindLook, failed: KindLook, still: np.ndarray) -> np.ndarray:
+    """Cells that must not make a transition, [rows, columns] bool; see `room`."""
+    grid = kind.grid
+    cells = np.zeros(grid.shape, bool)
+    if failed.bad_blocks is not None:
+        assert failed.over is not None
+        over = failed.over if made.over is None else made.over | failed.over
+        cells |= grid.to_cells(kind.tiles_over(failed.bad_blocks, None)) & over
+    if failed.bad_events is not None:
+        cells |= grid.to_cells(kind.tiles_over(None, failed.bad_events))
+    if still.any():
+        cells |= grid.to_cells(still) & (kind.cells.count >= STILL)
+    return cells
 
 
-def quantile(grid: Grid, reaches: torch.Tensor, chosen: torch.Tensor) -> np.ndarray:
+def quantile(grid: Grid, reaching: np.ndarray) -> np.ndarray:
     """By tile, the weight that takes no more than TILE_AREA of the cells around as far as they reach.
 
-    chosen: some of the grid's samples, [n]; reaches: the weight at which each makes a transition.
+    reaching: how many of a tile's samples make a transition within each step of weight, [STEPS, tile rows,
+    tile columns].
     """
-    # Fine steps near 0, where a strong flash has to be held.
-    step = (reaches.nan_to_num(1).clamp(0, 1).sqrt_() * (STEPS - 1)).long()
-    n_tiles = grid.tile_samples.size
-    index = step.mul_(n_tiles).add_(grid.tile_of_samples.index_select(0, chosen))
-    counts = torch.bincount(index, minlength=n_tiles * STEPS).numpy(force=True).astype(np.int16)
-    counts = counts.reshape(STEPS, *grid.tiles)
-    for i in range(1, STEPS):
-        counts[i] += counts[i - 1]
+    within = np.cumsum(reaching, 0, np.int16)
     most = np.floor(TILE_AREA * around(grid.tile_samples)).astype(np.int16)
-    free = (around(counts) <= most).sum(0)
+    free = (around(within) <= most).sum(0)
     return np.where(free == STEPS, 1, (free / (STEPS - 1)) ** 2).astype(np.float32)
 
 
@@ -101,58 +94,109 @@ def around(tiles: np.ndarray) -> np.ndarray:
     return sums[..., :-2] + sums[..., 1:-1] + sums[..., 2:]
 
 
-def luminance_reach(
-    watch: Watch, begin: torch.Tensor, end: torch.Tensor, moves: torch.Tensor, cells: torch.Tensor
-) -> torch.Tensor:
-    """The weights, [n], at which cells [n] make their transitions; lights [3, n], moves [up/down, n]."""
-    turn = watch.luminance.turn
-    assert turn is not None
-    turns = watch.grid.crop(turn).reshape(2, -1).index_select(1, cells)
-    target = torch.where(moves[UP] > 0, turns[UP] - ROUNDING, ROUNDING - turns[DOWN])
-    first = relative_luminance(begin[:, None])[0]
-    change = relative_luminance((end - begin)[:, None])[0]
-    return (target - first) / torch.where(change == 0, 1e-9, change)
+@inlined
+def _count(reach: np.float32, row: int, column: int, tile: int, reaching: np.ndarray) -> int:
+    """Count a cell that makes its transition at a weight: one."""
+    # Fine steps near 0, where a strong flash has to be held. What reaches nowhere is not a number.
+    reach = min(np.float32(1), max(np.float32(0), reach)) if reach == reach else np.float32(1)
+    reaching[int(np.sqrt(reach) * (STEPS - 1)), row // tile, column // tile] += 1
+    return 1
 
 
-def red_reach(
-    watch: Watch, begin: torch.Tensor, end: torch.Tensor, moves: torch.Tensor, cells: torch.Tensor
-) -> torch.Tensor:
-    """The weights, [n], at which cells [n] turn or leave saturated red; lights [3, n], moves [up/down, n]."""
-    tracker = watch.red
-    first, last = tracker.redness(begin) + ROUNDING / 6, tracker.redness(end) + ROUNDING / 6
-    to_red = -first / (last - first).clamp(min=1e-9)
-    if tracker.up is None:
-        return to_red
-    u0, v0 = tracker.chromaticity(begin)
-    u1, v1 = tracker.chromaticity(end)
-    low_u, low_v, minus_u, minus_v = tracker.box_of(cells)
-    high_u, high_v = -minus_u, -minus_v
-    corner_u = torch.where(u1 - low_u > high_u - u1, low_u, high_u)
-    corner_v = torch.where(v1 - low_v > high_v - v1, low_v, high_v)
-    du, dv, eu, ev = u1 - u0, v1 - v0, u0 - corner_u, v0 - corner_v
-    step = 0.95 * tracker.step
-    a, b, c = du * du + dv * dv, eu * du + ev * dv, eu * eu + ev * ev - step * step
-    part = (((b * b - a * c).clamp(min=0).sqrt() - b) / a.clamp(min=1e-9)).clamp(0, 1)
-    # How far along the line a mixture lies is set by the weights of the two lights in u'v'.
-    w0, w1 = tracker.weight(begin), tracker.weight(end)
-    from_red = part * w0 / (part * w0 + (1 - part) * w1)
-    return torch.where(moves[DOWN] > 0, from_red, to_red)
+@inlined
+def _way_out(x: np.float32, y: np.float32, dx: np.float32, dy: np.float32, radius: np.float32) -> float:
+    """The part of the way (dx, dy) from (x, y) on to a circle around the origin, 0..1."""
+    a, b, c = dx * dx + dy * dy, x * dx + y * dy, x * x + y * y - radius * radius
+    part = (np.sqrt(max(b * b - a * c, np.float32(0))) - b) / max(a, np.float32(1e-9))
+    return min(np.float32(1), max(np.float32(0), part))
 
 
-def mean_reach(watch: Watch, begin: torch.Tensor, end: torch.Tensor) -> float:
+@compiled(
+    "int64(float32[:,:,::1], float32[:,:,::1], int16[:,:,::1], boolean[:,::1],"
+    " float32[:,::1], float32[:,::1], int64, int64, int16[:,:,::1])"
+)
+def _count_luminance(
+    begin: np.ndarray,
+    end: np.ndarray,
+    moves: np.ndarray,
+    blocked: np.ndarray,
+    rises: np.ndarray,
+    falls: np.ndarray,
+    sampling: int,
+    tile: int,
+    reaching: np.ndarray,
+) -> int:
+    """Count the blocked cells whose luminance moves, by the weight at which it does; how many."""
+    n = 0
+    rows, columns = blocked.shape
+    for row in range(0, rows, sampling):
+        for column in range(0, columns, sampling):
+            up, down = moves[UP, row, column], moves[DOWN, row, column]
+            if not blocked[row, column] or not (up or down):
+                continue
+            first = relative_luminance(begin[0, row, column], begin[1, row, column], begin[2, row, column])
+            last = relative_luminance(end[0, row, column], end[1, row, column], end[2, row, column])
+            target = rises[row, column] - ROUNDING if up else falls[row, column] + ROUNDING
+            n += _count((target - first) / (last - first), row, column, tile, reaching)
+    return n
+
+
+@compiled(
+    "int64(float32[:,:,::1], float32[:,:,::1], int16[:,:,::1], boolean[:,::1],"
+    " float32, float32, float32[:,:,::1], int64, int64, int16[:,:,::1])"
+)
+def _count_red(
+    begin: np.ndarray,
+    end: np.ndarray,
+    moves: np.ndarray,
+    blocked: np.ndarray,
+    share: np.float32,
+    step: np.float32,
+    box: np.ndarray,
+    sampling: int,
+    tile: int,
+    reaching: np.ndarray,
+) -> int:
+    """Count the blocked cells that turn or leave saturated red, by the weight at which they do; how many."""
+    n = 0
+    rows, columns = blocked.shape
+    for row in range(0, rows, sampling):
+        for column in range(0, columns, sampling):
+            up, down = moves[UP, row, column], moves[DOWN, row, column]
+            if not blocked[row, column] or not (up or down):
+                continue
+            r0, g0, b0 = begin[0, row, column], begin[1, row, column], begin[2, row, column]
+            r1, g1, b1 = end[0, row, column], end[1, row, column], end[2, row, column]
+            if up:
+                first, last = redness(r0, g0, b0, share), redness(r1, g1, b1, share)
+                reach = -(first + RED_ROUNDING) / max(last - first, np.float32(1e-9))
+            else:
+                u0, v0, w0 = chromaticity(r0, g0, b0)
+                u1, v1, w1 = chromaticity(r1, g1, b1)
+                low_u, high_u = box[0, row, column], box[1, row, column]
+                low_v, high_v = box[2, row, column], box[3, row, column]
+                # The corner of the box of reds that is further from where it goes.
+                corner_u = low_u if u1 - low_u > high_u - u1 else high_u
+                corner_v = low_v if v1 - low_v > high_v - v1 else high_v
+                part = _way_out(u0 - corner_u, v0 - corner_v, u1 - u0, v1 - v0, step)
+                # How far along the line a mixture lies is set by the weights of the two lights in u'v'.
+                reach = part * w0 / (part * w0 + (1 - part) * w1)
+            n += _count(reach, row, column, tile, reaching)
+    return n
+
+
+def mean_reach(tracker: MeanTracker, first: float, last: float) -> float:
     """The weight at which the mean luminance of the picture makes a transition."""
-    tracker = watch.mean
     assert tracker.low is not None and tracker.high is not None
-    first, last = (float(relative_luminance(light).mean()) for light in (begin, end))
     step = tracker.step - ROUNDING
     target = tracker.low + step if last > first else tracker.high - step
-    return 1.0 if last == first else min(1.0, max(0.0, (target - first) / (last - first)))
+    return 1.0 if last == first else min(1.0, max(0.0, float(target - first) / (last - first)))
 
 
 def spread(tiles: np.ndarray) -> np.ndarray:
     """Weights by tile to smooth ones, nowhere above those of the tile itself; [tile rows, tile columns].
 
-    Between the tiles' centres `Grid.between` goes on.
+    Between the tiles' centres `Pixels.blend` goes on.
     """
     if tiles.min() == tiles.max():
         return tiles

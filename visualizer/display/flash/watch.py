@@ -6,22 +6,15 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from visualizer.display.flash import rule
 from visualizer.display.flash.counts import CLOCK_SLACK, Counts, total
 from visualizer.display.flash.grid import Grid
-from visualizer.display.flash.transitions import (
-    DOWN,
-    UP,
-    Light,
-    LuminanceTracker,
-    MeanTracker,
-    RedSeen,
-    RedTracker,
-)
+from visualizer.display.flash.transitions import DOWN, UP, Light, LuminanceTracker, MeanTracker, RedTracker
 
 KINDS = ("general", "red")
+# What only moves through a block once in a while, with fewer moves a second, has no part in its flashing.
+OFTEN = 2
 
 
 @dataclass
@@ -29,9 +22,9 @@ class _Recent:
     """The moves of one frame, [up/down, rows, columns], not too old to be together with others."""
 
     time: float
-    moves: torch.Tensor
+    moves: np.ndarray
     # Those, in any direction, that have not been counted because too few were together.
-    waiting: torch.Tensor
+    waiting: np.ndarray
     # The sums of the moves over the tiles.
     tiles: np.ndarray
     # The part of every block, and last of the whole picture, that moved, [up/down, blocks + 1].
@@ -42,18 +35,18 @@ class _Recent:
 class KindLook:
     """What showing a frame would do to the counts of one kind of flash."""
 
-    moves: torch.Tensor | None = None
-    moved: torch.Tensor | None = None
+    moves: np.ndarray | None = None
+    moved: np.ndarray | None = None
     recent: _Recent | None = None
     # Where moves count, [rows, columns], how many of each cell do now, and the most of these.
-    together: torch.Tensor | None = None
-    counted: torch.Tensor | None = None
+    together: np.ndarray | None = None
+    counted: np.ndarray | None = None
     most: int = 0
     # Blocks with an event, [up/down, blocks + 2], and with one that opposes their last.
     fired: np.ndarray | None = None
     opposed: np.ndarray | None = None
     # Cells over the limit, the blocks of which they fill too much, and events that are one too many.
-    over: torch.Tensor | None = None
+    over: np.ndarray | None = None
     bad_blocks: np.ndarray | None = None
     bad_events: np.ndarray | None = None
 
@@ -82,12 +75,11 @@ class Flashes:
         self.grid = grid
         self.area = rule.AREA * (1 - margin)
         n_blocks = grid.positions[0] * grid.positions[1] + 2
-        cells = torch.zeros(grid.padded, dtype=torch.int16, device=grid.device)
         # With lower steps a transition may be found sooner than the rule finds it, even one window
         # sooner: with one in reserve it still can't be one too many.
         limit = rule.MAX_TRANSITIONS - (margin > 0)
-        self.cells = Counts(cells, limit, resolution)
-        self.events = Counts(np.zeros(n_blocks, np.int16), limit, resolution)
+        self.cells = Counts(grid.shape, limit, resolution)
+        self.events = Counts((n_blocks,), limit, resolution)
         # Directions of the last event: 1 up, 2 down, 3 both at once.
         self.last = np.zeros(n_blocks, np.uint8)
         self.last_time = np.full((2, n_blocks), -1e9)
@@ -107,7 +99,7 @@ class Flashes:
             recent.filled = np.concatenate((blocks, whole[:, None]), 1, dtype=np.float32)
         return recent.filled
 
-    def look(self, moves: torch.Tensor | None, mean_move: int | None, now: float) -> KindLook:
+    def look(self, moves: np.ndarray | None, mean_move: int | None, now: float) -> KindLook:
         """What these moves would do: of cells [up/down, rows, columns], and of the mean."""
         seen = KindLook()
         if moves is not None:
@@ -125,11 +117,11 @@ class Flashes:
             seen.opposed = opposed.astype(np.int16)
             events = self.events.over(seen.opposed, 1)
             if events is not None:
-                bad = (events > 0) & opposed
+                bad = events & opposed
                 seen.bad_events = bad if bad.any() else None
         return seen
 
-    def _look_at_cells(self, seen: KindLook, moves: torch.Tensor, now: float) -> None:
+    def _look_at_cells(self, seen: KindLook, moves: np.ndarray, now: float) -> None:
         seen.moves, seen.moved = moves, moves[UP] + moves[DOWN]
         seen.recent = _Recent(now, moves, seen.moved, self.grid.sum_tiles(moves))
         recents = [*self.recent, seen.recent]
@@ -138,7 +130,7 @@ class Flashes:
             return
         blocks = self.grid.exceeds(tiles.sum(0), lambda: total(r.moves.sum(0) for r in recents), self.area)
         if blocks is not None:
-            seen.together = self.grid.to_cells(self.grid.tiles_in(blocks).astype(np.int16))
+            seen.together = self.grid.to_cells(self.grid.tiles_in(blocks))
             seen.counted = total(r.waiting for r in recents) * seen.together
             seen.most = int(seen.counted.max())
         for way in (UP, DOWN):
@@ -165,7 +157,7 @@ class Flashes:
         if seen.recent is not None:
             self.recent.append(seen.recent)
         if seen.together is not None:
-            apart = 1 - seen.together
+            apart = ~seen.together
             for recent in self.recent:
                 recent.waiting = recent.waiting * apart
         if seen.fired is not None and seen.opposed is not None:
@@ -196,21 +188,16 @@ class Flashes:
             return ~tiles
         if seen.bad_events is not None:
             assert seen.moved is not None
-            # What only moves through such a block once in a while has no part in its flashing.
-            flashing = self.grid.sum_tiles(seen.moved * self._often()) > enough
+            flashing = self.grid.sum_tiles(seen.moved * (self.cells.count >= OFTEN)) > enough
             tiles |= flashing & self.tiles_over(None, seen.bad_events)
         return tiles
-
-    def _often(self) -> torch.Tensor:
-        """Cells that made two moves or more in the last second."""
-        return self.cells.count.clone().ge_(2)
 
     def broken(self) -> tuple[float, float]:
         """(for the limit of one second, for that of five): the part of the worst block over it, 0 if kept."""
         one, five = map(self._broken_part, self.cells.broken(), self.events.broken())
         return one, five
 
-    def _broken_part(self, cells: torch.Tensor | None, events: np.ndarray | None) -> float:
+    def _broken_part(self, cells: np.ndarray | None, events: np.ndarray | None) -> float:
         if cells is not None:
             tiles = self.grid.sum_tiles(cells)
             if self.grid.exceeds(tiles, lambda: cells, self.area) is not None:
@@ -223,9 +210,9 @@ class Look:
     """What showing a frame would do: nothing has been done yet."""
 
     light: Light
-    luminance: torch.Tensor | None
+    luminance: np.ndarray | None
     mean: tuple[float, int | None]
-    red: tuple[RedSeen | None, torch.Tensor | None]
+    red: np.ndarray | None
     kinds: tuple[KindLook, ...] = field(default=())
 
     @property
@@ -257,16 +244,16 @@ class Watch:
         for kind in self.kinds:
             kind.advance(self.now, dt)
 
-    def look(self, frame: torch.Tensor | Light) -> Look:
-        """frame: the candidate on the grid, [3, rows, columns] linear RGB in 0..1, contiguous."""
-        light = frame if isinstance(frame, Light) else Light(frame, self.grid, self.luminance, self.red)
+    def look(self, frame: np.ndarray | Light) -> Look:
+        """frame: the candidate on the grid, [3, rows, columns] float32 linear RGB in 0..1, contiguous."""
+        light = frame if isinstance(frame, Light) else Light(frame, self.mean.ceiling, float(self.red.share))
         seen = Look(
             light, self.luminance.look(light.luminance), self.mean.look(light.mean), self.red.look(light)
         )
         general, red = self.kinds
         seen.kinds = (
             general.look(seen.luminance, seen.mean[1], self.now),
-            red.look(seen.red[1], None, self.now),
+            red.look(seen.red if self.red.started else None, None, self.now),
         )
         return seen
 
@@ -274,7 +261,7 @@ class Watch:
         """The frame looked at is what was shown."""
         self.luminance.accept(seen.light.luminance, seen.luminance)
         self.mean.accept(*seen.mean)
-        self.red.accept(seen.red[0])
+        self.red.accept(seen.light, seen.red)
         for kind, kind_seen in zip(self.kinds, seen.kinds, strict=True):
             kind.accept(kind_seen, self.now, self.dt)
 
