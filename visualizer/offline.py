@@ -97,7 +97,7 @@ class Clock:
 
     def __init__(self, motion: Motion, fps: Fraction):
         self._motion, self._fps = motion, fps
-        self._frame = 0
+        self._frame, self._due = 0, 0.0
         self._loudness = -120.0
         self._onset = 0.0
 
@@ -110,11 +110,11 @@ class Clock:
 
     def run_to(self, end: float) -> Iterator[Shot]:
         """Yield the shots due before a time in seconds."""
-        while self._frame / self._fps < end:
-            code = self._motion.code(float(self._frame / self._fps))
-            yield Shot(code, self._loudness, self._onset)
+        while self._due < end:
+            yield Shot(self._motion.code(self._due), self._loudness, self._onset)
             self._onset = 0.0
             self._frame += 1
+            self._due = float(self._frame / self._fps)
 
 
 @dataclass(frozen=True, slots=True)

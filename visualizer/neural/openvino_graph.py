@@ -63,17 +63,18 @@ def _block(x: ov.Node, style: ov.Node, block: UpBlock) -> ov.Node:
 
 
 def _without_mesh(x: ov.Node) -> ov.Node:
-    """`generator.without_mesh` of what is yet to be shuffled, [n, 12, h, w] to the same.
+    """`generator.without_mesh` of what is yet to be shuffled, [n, 12, h, w] to the same, but its channels are
+    (row, column, colour) and not (colour, row, column).
 
     Between the four interleaved pictures of each colour the mean of neighbours is a 2×2 convolution, of a
     quarter of the pixels and without a copy of them.
     """
     for axis in (2, 3):
         x = ops.concat([_before_the_first(x, axis), x], axis)
-    mean = np.zeros((3, 2, 2, 3, 2, 2, 2, 2), np.float32)
+    mean = np.zeros((2, 2, 3, 3, 2, 2, 2, 2), np.float32)
     for colour, row, column, up, left in np.ndindex(3, 2, 2, 2, 2):
         (back, its_row), (aside, its_column) = divmod(row - up, 2), divmod(column - left, 2)
-        mean[colour, row, column, colour, its_row, its_column, 1 + back, 1 + aside] = 0.25
+        mean[row, column, colour, colour, its_row, its_column, 1 + back, 1 + aside] = 0.25
     return ops.convolution(x, _constant(mean.reshape(12, 12, 2, 2)), [1, 1], [0, 0], [0, 0], [1, 1])
 
 
@@ -86,7 +87,7 @@ def _before_the_first(x: ov.Node, axis: int) -> ov.Node:
 
 
 def build(generator: Generator, n: int) -> ov.Model:
-    """A graph of codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8.
+    """A graph of codes [n, 4096] float32 to pictures that `shuffled` makes whole.
 
     generator: with its normalisation and upsampling folded into the convolutions.
     """
@@ -98,5 +99,15 @@ def build(generator: Generator, n: int) -> ov.Model:
         x = _block(x, style, block)
     x = ops.sigmoid(_without_mesh(_conv(x, generator.to_rgb)))
     x = ops.add(ops.multiply(x, _constant(255)), _constant(0.5))
-    x = ops.depth_to_space(ops.convert(ops.floor(x), "u8"), "depth_first", 2)
+    x = ops.convert(ops.floor(x), "u8")
     return ov.Model([ops.transpose(x, ops.constant([0, 2, 3, 1]))], [codes], "generator")
+
+
+def shuffled(squares: np.ndarray) -> np.ndarray:
+    """Squares of 2×2 pixels [n, h, w, 12] uint8 to pictures [n, 2h, 2w, 3].
+
+    Two pixels at a time, which takes a quarter of the time that OpenVINO takes for single ones.
+    """
+    n, height, width, _ = squares.shape
+    pairs = squares.view("V6").reshape(n, height, width, 2).swapaxes(2, 3)
+    return np.ascontiguousarray(pairs).view(np.uint8).reshape(n, 2 * height, 2 * width, 3)

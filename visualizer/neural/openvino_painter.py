@@ -8,7 +8,7 @@ import numpy as np
 import openvino as ov
 
 from visualizer.neural.generator import CODE_DIM, Generator, fold_norms, fold_upsampling
-from visualizer.neural.openvino_graph import build
+from visualizer.neural.openvino_graph import build, shuffled
 
 
 class OpenVinoPainter:
@@ -40,4 +40,4 @@ class OpenVinoPainter:
             if n not in self._requests:
                 compiled = self._core.compile_model(build(self._generator, n), "CPU", self._settings)
                 self._requests[n] = compiled.create_infer_request()
-            return self._requests[n].infer([np.ascontiguousarray(codes)])[0]
+            return shuffled(self._requests[n].infer([np.ascontiguousarray(codes)])[0])

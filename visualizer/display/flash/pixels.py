@@ -29,6 +29,9 @@ def _codes_of_light() -> np.ndarray:
     return np.round(255 * code).astype(np.uint8)
 
 
+ONE, HALF = np.float32(1), np.float32(0.5)
+# So that nothing is held back by rounding.
+SURELY_ALL = np.float32(1.0001)
 LIGHTS = _light_of_codes()
 CODES = _codes_of_light()
 
@@ -166,6 +169,9 @@ def _blend(
     height, width, _ = frame.shape
     tiles_down, tiles_across = weights.shape
     at_tile = np.empty(tiles_across + 1, np.float32)
+    # A line of pixels: loops that do one thing are several done at once.
+    weight, goal = np.empty((2, 3 * width), np.float32)
+    steps = np.empty(3 * width, np.uint32)
     cells[:] = 0
     for y in range(height):
         above, below = weights[tile_above[y]], weights[min(tile_above[y] + 1, tiles_down - 1)]
@@ -174,14 +180,19 @@ def _blend(
         at_tile[tiles_across] = at_tile[tiles_across - 1]
         for x in range(width):
             before, after = at_tile[tile_before[x]], at_tile[tile_before[x] + 1]
-            # So that nothing is held back by rounding.
-            weight = min(np.float32(1), np.float32(1.0001) * (before + (after - before) * part_after[x]))
-            for colour in range(3):
-                old, goal = light[y, x, colour], lights[frame[y, x, colour]]
-                # From the nearer end, so that all of either is exactly that.
-                new = old + (goal - old) * weight if weight < 0.5 else goal - (goal - old) * (1 - weight)
-                blend[y, x, colour] = new
-                blended[y, x, colour] = codes[np.uint16(new + np.float32(0.5))]
+            here = min(ONE, SURELY_ALL * (before + (after - before) * part_after[x]))
+            weight[3 * x] = weight[3 * x + 1] = weight[3 * x + 2] = here
+        codes_in, codes_out = frame[y].reshape(-1), blended[y].reshape(-1)
+        old, new = light[y].reshape(-1), blend[y].reshape(-1)
+        for i in range(3 * width):
+            goal[i] = lights[codes_in[i]]
+        for i in range(3 * width):
+            # From the nearer end, so that all of either is exactly that.
+            way = goal[i] - old[i]
+            new[i] = old[i] + way * weight[i] if weight[i] < HALF else goal[i] - way * (ONE - weight[i])
+            steps[i] = np.int32(new[i] + HALF)
+        for i in range(3 * width):
+            codes_out[i] = codes[steps[i]]
         if y // factor < cells.shape[1]:
             _add_to_cells(blended[y], lights, factor, y // factor, cells)
     cells *= np.float32(1 / (LIGHT * factor * factor))
@@ -234,8 +245,7 @@ class CardPixels:
             assert self._last is not None
             self._light = self._light_of(self._last)
         tiles = torch.from_numpy(weights.astype(np.float32)).to(self._device)
-        # So that nothing is held back by rounding.
-        each = (self._down @ tiles @ self._across.T).mul_(1.0001).clamp_(max=1)
+        each = (self._down @ tiles @ self._across.T).mul_(float(SURELY_ALL)).clamp_(max=1)
         self._next_light = torch.lerp(self._light, self._light_of(frame), each)
         index = self._next_light.add(0.5).int().view(-1)
         codes = self._codes.index_select(0, index)
