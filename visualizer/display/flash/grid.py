@@ -34,23 +34,22 @@ class Grid:
         self.factor = max(1, min(factor, height, width))
         self.shape = height // self.factor, width // self.factor
         self.n_cells = self.shape[0] * self.shape[1]
-        self.cell_block = tuple(max(1, round(n * part)) for n, part in zip(self.shape, BLOCK, strict=True))
+        self.cell_block = max(1, round(self.shape[0] * BLOCK[0])), max(1, round(self.shape[1] * BLOCK[1]))
         self.block_cells = self.cell_block[0] * self.cell_block[1]
         self.tile = 1 if exact else max(1, min(self.cell_block) // 10)
         self.tiles = math.ceil(self.shape[0] / self.tile), math.ceil(self.shape[1] / self.tile)
         outer = [math.ceil((b - 1) / self.tile) + 1 for b in self.cell_block]
-        self.block = tuple(min(t, b) for t, b in zip(self.tiles, outer, strict=True))
+        self.block = min(self.tiles[0], outer[0]), min(self.tiles[1], outer[1])
         self.positions = tuple(t - b + 1 for t, b in zip(self.tiles, self.block, strict=True))
-        # Multiplied from the left and the right, they add up what is in each block, or surely in one.
-        self._outer = [_bands(t, b) for t, b in zip(self.tiles, self.block, strict=True)]
-        inner = [max(1, b // self.tile) for b in self.cell_block]
-        self._inner = [_bands(t, b) for t, b in zip(self.tiles, inner, strict=True)]
+        # What is surely within one block.
+        self._inner = max(1, self.cell_block[0] // self.tile), max(1, self.cell_block[1] // self.tile)
         self.tile_cells = self.sum_tiles(np.ones(self.shape, np.int16))
         # Every `sampling`-th cell of every such row: enough to tell how much of a tile does what.
         self.sampling = 2 if self.tile >= 4 else 1
         samples = np.zeros(self.shape, np.int16)
         samples[:: self.sampling, :: self.sampling] = 1
-        self.tile_samples = self.sum_tiles(samples)
+        # How many there are in each tile and its neighbours, [tile rows, tile columns].
+        self.samples_around = sums_within(np.pad(self.sum_tiles(samples), 1), (3, 3))
 
     def sum_tiles(self, cells: np.ndarray) -> np.ndarray:
         """[..., rows, columns] bool or int16 to the sums over each tile, [..., tile rows, tile columns]."""
@@ -65,8 +64,7 @@ class Grid:
 
     def filled(self, tile_sums: np.ndarray) -> np.ndarray:
         """[..., tile rows, tile columns] cells set to the part of each block set, [..., positions]."""
-        down, across = self._outer
-        return (down @ tile_sums.astype(np.float32) @ across.T) / np.float32(self.block_cells)
+        return sums_within(tile_sums, self.block) / np.float32(self.block_cells)
 
     def exceeds(
         self, tile_sums: np.ndarray, cells: Callable[[], np.ndarray], limit: float
@@ -85,24 +83,56 @@ class Grid:
         """Whether a block, wherever it lies, holds more than `most`."""
         if self.tile == 1:
             return True
-        down, across = self._inner
-        if (down @ tile_sums.astype(np.float32) @ across.T).max() > most:
+        if sums_within(tile_sums, self._inner).max() > most:
             return True
-        height, width = self.cell_block
-        sums = np.pad(cells().astype(np.int32).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-        sums = sums[height:] - sums[:-height]
-        return int((sums[:, width:] - sums[:, :-width]).max()) > most
+        return bool(sums_within(cells(), self.cell_block).max() > most)
 
     def tiles_in(self, blocks: np.ndarray) -> np.ndarray:
-        """Tiles in any of the blocks set: [..., positions] to [..., tile rows, tile columns], bool."""
-        down, across = self._outer
-        return down.T @ blocks.astype(np.float32) @ across > 0
+        """Tiles in any of the blocks set: [positions] to [tile rows, tile columns], bool."""
+        height, width = self.block
+        # A tile is in all blocks that begin no more than their size before it.
+        down, across = self.positions
+        around = np.zeros((down + 2 * height - 2, across + 2 * width - 2), bool)
+        around[height - 1 :, width - 1 :][:down, :across] = blocks
+        return sums_within(around, self.block) > 0
 
 
-def _bands(tiles: int, width: int) -> np.ndarray:
-    """[tiles - width + 1, tiles] with ones in `width` columns from the diagonal on."""
-    offset = np.arange(tiles) - np.arange(tiles - width + 1)[:, None]
-    return ((offset >= 0) & (offset < width)).astype(np.float32)
+def sums_within(values: np.ndarray, window: tuple[int, int]) -> np.ndarray:
+    """The sums of numbers within a window of a size, at every place that it fits in.
+
+    values: [..., rows, columns] integers; returns [..., places down, places across] int32.
+    """
+    *more, rows, columns = values.shape
+    places = rows - window[0] + 1, columns - window[1] + 1
+    sums = np.empty((*more, *places), np.int32)
+    _slide(values.astype(np.int32).reshape(-1, rows, columns), sums.reshape(-1, *places))
+    return sums
+
+
+@compiled("(int32[:,:,::1], int32[:,:,::1])")
+def _slide(values: np.ndarray, sums: np.ndarray) -> None:
+    """Write the sums within a window; how large it is tells how much smaller `sums` is."""
+    n, rows, columns = values.shape
+    _, down, across = sums.shape
+    height, width = rows - down + 1, columns - across + 1
+    strip = np.empty(columns, np.int32)
+    for i in range(n):
+        strip[:] = 0
+        for row in range(rows):
+            for column in range(columns):
+                strip[column] += values[i, row, column]
+                if row >= height:
+                    strip[column] -= values[i, row - height, column]
+            top = row - height + 1
+            if top < 0:
+                continue
+            within = 0
+            for column in range(columns):
+                within += strip[column]
+                if column >= width:
+                    within -= strip[column - width]
+                if column >= width - 1:
+                    sums[i, top, column - width + 1] = within
 
 
 @compiled("(int16[:,:,::1], int64, int16[:,:,::1])", "(boolean[:,:,::1], int64, int16[:,:,::1])")

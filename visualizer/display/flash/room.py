@@ -79,19 +79,28 @@ def quantile(grid: Grid, reaching: np.ndarray) -> np.ndarray:
     reaching: how many of a tile's samples make a transition within each step of weight, [STEPS, tile rows,
     tile columns].
     """
-    within = np.cumsum(reaching, 0, np.int16)
-    most = np.floor(TILE_AREA * around(grid.tile_samples)).astype(np.int16)
-    free = (around(within) <= most).sum(0)
+    free = np.empty(grid.tiles, np.int16)
+    _count_free(reaching, np.floor(TILE_AREA * grid.samples_around).astype(np.int32), free)
     return np.where(free == STEPS, 1, (free / (STEPS - 1)) ** 2).astype(np.float32)
 
 
-def around(tiles: np.ndarray) -> np.ndarray:
-    """Sums over each tile and its neighbours, [..., tile rows, tile columns]."""
-    *more, rows, columns = tiles.shape
-    wide = np.zeros((*more, rows + 2, columns + 2), tiles.dtype)
-    wide[..., 1:-1, 1:-1] = tiles
-    sums = wide[..., :-2, :] + wide[..., 1:-1, :] + wide[..., 2:, :]
-    return sums[..., :-2] + sums[..., 1:-1] + sums[..., 2:]
+@compiled("(int16[:,:,::1], int32[:,::1], int16[:,::1])")
+def _count_free(reaching: np.ndarray, most: np.ndarray, free: np.ndarray) -> None:
+    """Write for how many steps no more than the most of the samples around each tile have got there."""
+    steps, rows, columns = reaching.shape
+    within = np.zeros((rows + 2, columns + 2), np.int16)
+    strip = np.empty(columns + 2, np.int16)
+    free[:] = 0
+    for step in range(steps):
+        for row in range(rows):
+            for column in range(columns):
+                within[row + 1, column + 1] += reaching[step, row, column]
+        for row in range(rows):
+            for column in range(columns + 2):
+                strip[column] = within[row, column] + within[row + 1, column] + within[row + 2, column]
+            for column in range(columns):
+                around = strip[column] + strip[column + 1] + strip[column + 2]
+                free[row, column] += np.int16(around <= most[row, column])
 
 
 @inlined
