@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import sys
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -34,11 +35,13 @@ def compiled(*signatures: str, nogil: bool = False) -> Callable[[F], F]:
         # see a change of what is compiled into it from beside.
         function.__qualname__ += "_" + _digest(Path(inspect.getfile(function)).parent)
         try:
-            return _njit(list(signatures), nogil=nogil, cache=True)(function)
-        except (
-            RuntimeError
-        ):  # there is no place to keep it: neither beside the source nor in the user's cache
+            loop = _njit(list(signatures), nogil=nogil, cache=True)(function)
+        except (RuntimeError, OSError):
+            # It can't be kept, neither beside the source nor in the user's cache.
             return _njit(list(signatures), nogil=nogil)(function)
+        if loop.stats.cache_misses:
+            _tell()
+        return loop
 
     return decorate
 
@@ -46,6 +49,12 @@ def compiled(*signatures: str, nogil: bool = False) -> Callable[[F], F]:
 def inlined(function: F) -> F:
     """Decorates a function that only compiled ones call."""
     return _njit(inline="always")(function)
+
+
+@cache
+def _tell() -> None:
+    """Why it takes so long, after the first of the loops."""
+    print("Compiling for this processor: only this start takes some seconds longer.", file=sys.stderr)
 
 
 @cache
