@@ -32,7 +32,7 @@ from visualizer.neural.inference import Painter
 from visualizer.progress import bar
 
 BATCH_SIZE = 8
-# Batches that the generator may be in front of the effects.
+# Batches that the analysis may be in front of the generator, and that in front of the effects.
 AHEAD = 3
 # A painter on a card waited ten times as long for Python's lock as for its pictures, when that was longer.
 SWITCH_INTERVAL_S = 0.0005
@@ -118,35 +118,28 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """Pictures [n, 256, 256, 3] uint8 of n shots, and the sound [m, 2] that came in since the scene before.
+class Take:
+    """A batch of shots, and the sound [m, 2] that came in since the take before.
 
-    Where a block of sound brings several scenes, the first has all of it.
+    Where a block of sound brings several takes, the first has all of it.
     """
 
     sound: np.ndarray
-    pictures: np.ndarray
     shots: list[Shot]
 
 
-def paint(
-    song: Song | Recording, listener: Listener, clock: Clock, painter: Painter, report: Report
-) -> Iterator[Scene]:
-    """The song from beginning to end, a batch of pictures at a time."""
+def listen(song: Song | Recording, listener: Listener, clock: Clock, report: Report) -> Iterator[Take]:
+    """The song from beginning to end, a batch of shots at a time."""
     blocks: list[np.ndarray] = []
     waiting: list[Shot] = []
     samples = 0
 
-    def draw(least: int) -> Iterator[Scene]:
+    def take(least: int) -> Iterator[Take]:
         while len(waiting) >= least:
             sound = np.concatenate([*blocks, np.empty((0, 2), np.float32)])
             shots, waiting[:] = waiting[:BATCH_SIZE], waiting[BATCH_SIZE:]
             blocks.clear()
-            with report.timing("generator"):
-                # Always as many, for which the painter is ready.
-                codes = np.resize([shot.code for shot in shots], (BATCH_SIZE, CODE_DIM))
-                pictures = painter(codes)[: len(shots)]
-            yield Scene(sound, pictures, shots)
+            yield Take(sound, shots)
 
     for block in report.timed("decode", song):
         samples += len(block)
@@ -155,14 +148,24 @@ def paint(
             for event in listener.push(mono(block)):
                 report.clusters.append(event.cluster)
                 waiting.extend(clock.hear(event))
-        yield from draw(BATCH_SIZE)
+        yield from take(BATCH_SIZE)
     waiting.extend(clock.run_to(samples / listener.codebook.settings.sr))
-    yield from draw(1)
+    yield from take(1)
+
+
+def paint(takes: Iterable[Take], painter: Painter, report: Report) -> Iterator[tuple[Take, np.ndarray]]:
+    """Every take with its pictures [n, 256, 256, 3] uint8."""
+    for take in takes:
+        with report.timing("generator"):
+            # Always as many, for which the painter is ready.
+            codes = np.resize([shot.code for shot in take.shots], (BATCH_SIZE, CODE_DIM))
+            pictures = painter(codes)[: len(take.shots)]
+        yield take, pictures
 
 
 @contextmanager
 def sharing_the_cores() -> Iterator[None]:
-    """Generator, effects and encoder work at once, each on a thread of its own, torch's effects on one."""
+    """Analysis, generator, effects and encoder work at once, each on a thread of its own; torch on one."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -204,15 +207,16 @@ def render(
         sharing_the_cores(),
         VideoWriter(output, width, height, fps, comment) as video,
         bar(total, output.name, "frame", progress) as progress_bar,
-        ahead(paint(song, Listener(codebook), clock, painter, report), AHEAD) as scenes,
+        ahead(listen(song, Listener(codebook), clock, report), AHEAD) as takes,
+        ahead(paint(takes, painter, report), AHEAD) as scenes,
     ):
         try:
-            for scene in report.timed("waiting for the generator", scenes):
-                video.add_sound(scene.sound)
-                report.seconds += len(scene.sound) / codebook.settings.sr
+            for take, pictures in report.timed("waiting for the generator", scenes):
+                video.add_sound(take.sound)
+                report.seconds += len(take.sound) / codebook.settings.sr
                 with report.timing("effects and limiter"):
                     frames = []
-                    for picture, shot in zip(torch.from_numpy(scene.pictures), scene.shots):
+                    for picture, shot in zip(torch.from_numpy(pictures), take.shots):
                         frames.append(stage(picture, shot.loudness, shot.onset, float(1 / fps)).numpy())
                         report.held += stage.limiter.held > 0
                 with report.timing("waiting for the encoder"):
