@@ -32,8 +32,9 @@ from visualizer.neural.inference import Painter
 from visualizer.progress import bar
 
 BATCH_SIZE = 8
-# Batches that the analysis may be in front of the generator, and that in front of the effects.
+# Batches that the generator may be in front of the effects, and the analysis in front of the generator.
 AHEAD = 3
+HEARD_AHEAD = 1
 # A painter on a card waited ten times as long for Python's lock as for its pictures, when that was longer.
 SWITCH_INTERVAL_S = 0.0005
 T = TypeVar("T")
@@ -207,7 +208,7 @@ def render(
         sharing_the_cores(),
         VideoWriter(output, width, height, fps, comment) as video,
         bar(total, output.name, "frame", progress) as progress_bar,
-        ahead(listen(song, Listener(codebook), clock, report), AHEAD) as takes,
+        ahead(listen(song, Listener(codebook), clock, report), HEARD_AHEAD) as takes,
         ahead(paint(takes, painter, report), AHEAD) as scenes,
     ):
         try:
