@@ -13,6 +13,7 @@ from visualizer import __version__, assets
 from visualizer.audio.codebook import Codebook
 from visualizer.bench import parts
 from visualizer.bench.report import Report, Row
+from visualizer.cores import painting_threads
 from visualizer.errors import UserError
 from visualizer.neural.generator import Generator
 from visualizer.neural.inference import make_painter
@@ -53,7 +54,7 @@ def run(device: torch.device, seconds: float, progress: bool = True) -> Report:
     """Measure everything. seconds: about how long each single comparison goes on."""
     generator = Generator.load(assets.model("generator.safetensors"))
     codebook = Codebook.load(assets.model("codebook.safetensors"))
-    painter = make_painter(generator, device)
+    painter = make_painter(generator, device, painting_threads())
     report = Report(machine(device))
     todo: dict[str, Callable[[], Iterator[Row]]] = {
         "generator": lambda: parts.measure_generator(generator, device, seconds),
