@@ -46,10 +46,10 @@ class LuminanceTracker:
         """Go on from what `look` was given and gave: it was shown."""
         if self.rises is None or self.falls is None:
             self.rises, self.falls = luminance + self.step, luminance - self.step
-        elif moves is None:
-            _follow(luminance, self.step, self.rises, self.falls)
-        else:
-            _follow_moves(luminance, self.step, moves, self.rises, self.falls)
+            return
+        if moves is None:
+            moves = np.zeros((2, *luminance.shape), np.int16)
+        _follow(luminance, self.step, moves, self.rises, self.falls)
 
     def fork(self) -> LuminanceTracker:
         """An independent copy."""
@@ -76,24 +76,11 @@ def _find_moves(luminance: np.ndarray, rises: np.ndarray, falls: np.ndarray, mov
     return n
 
 
-@compiled("(float32[:,::1], float32, float32[:,::1], float32[:,::1])")
-def _follow(luminance: np.ndarray, step: np.float32, rises: np.ndarray, falls: np.ndarray) -> None:
-    """A new extreme brings the opposite move nearer. (The same move waits beyond NEVER.)"""
-    rows, columns = luminance.shape
-    for row in range(rows):
-        for column in range(columns):
-            here = luminance[row, column]
-            if rises[row, column] < NEVER:
-                rises[row, column] = min(rises[row, column], here + step)
-            if falls[row, column] > -NEVER:
-                falls[row, column] = max(falls[row, column], here - step)
-
-
 @compiled("(float32[:,::1], float32, int16[:,:,::1], float32[:,::1], float32[:,::1])")
-def _follow_moves(
+def _follow(
     luminance: np.ndarray, step: np.float32, moves: np.ndarray, rises: np.ndarray, falls: np.ndarray
 ) -> None:
-    """Likewise; where a move was made a new extreme begins, and the next move is the opposite one."""
+    """A new extreme brings the opposite move nearer; a move begins a new one, and bars its like (NEVER)."""
     rows, columns = luminance.shape
     for row in range(rows):
         for column in range(columns):
