@@ -32,9 +32,8 @@ from visualizer.neural.inference import Painter
 from visualizer.progress import bar
 
 BATCH_SIZE = 8
-# Batches that the generator may be in front of the effects, and the analysis in front of the generator.
+# Batches that the generator may be in front of the effects.
 AHEAD = 3
-HEARD_AHEAD = 1
 # A painter on a card waited ten times as long for Python's lock as for its pictures, when that was longer.
 SWITCH_INTERVAL_S = 0.0005
 T = TypeVar("T")
@@ -166,7 +165,7 @@ def paint(takes: Iterable[Take], painter: Painter, report: Report) -> Iterator[t
 
 @contextmanager
 def sharing_the_cores() -> Iterator[None]:
-    """Analysis, generator, effects and encoder work at once, each on a thread of its own; torch on one."""
+    """Generator, effects and encoder work at once, each on a thread of its own; torch on one."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -208,8 +207,7 @@ def render(
         sharing_the_cores(),
         VideoWriter(output, width, height, fps, comment) as video,
         bar(total, output.name, "frame", progress) as progress_bar,
-        ahead(listen(song, Listener(codebook), clock, report), HEARD_AHEAD) as takes,
-        ahead(paint(takes, painter, report), AHEAD) as scenes,
+        ahead(paint(listen(song, Listener(codebook), clock, report), painter, report), AHEAD) as scenes,
     ):
         try:
             for take, pictures in report.timed("waiting for the generator", scenes):

@@ -12,7 +12,7 @@ from scipy import ndimage
 from visualizer.compiled import compiled, inlined
 from visualizer.display.flash.colour import chromaticity, redness, relative_luminance
 from visualizer.display.flash.grid import Grid
-from visualizer.display.flash.transitions import DOWN, UP, Light, MeanTracker
+from visualizer.display.flash.transitions import UP, Light, MeanTracker
 from visualizer.display.flash.watch import Flashes, KindLook, Look, Watch
 
 # Of the cells around a limited tile, this part may still make a transition.
@@ -41,9 +41,10 @@ def room(watch: Watch, begin: Light, seen: Look, fail: Look, still: np.ndarray) 
     reaching = np.zeros((STEPS, *grid.tiles), np.int16)
     n = 0
     for kind, made, failed in zip(watch.kinds, seen.kinds, fail.kinds, strict=True):
-        if made.moves is None:
+        if made.moves is None or made.moved is None:
             continue
-        where = begin.linear, end.linear, made.moves, blocked(kind, made, failed, still)
+        stopped = blocked(kind, made, failed, still) & (made.moved > 0)
+        where = begin.linear, end.linear, made.moves[UP], stopped
         how = grid.sampling, grid.tile, reaching
         if kind is watch.kinds[0]:
             assert watch.luminance.rises is not None and watch.luminance.falls is not None
@@ -121,44 +122,43 @@ def _way_out(x: np.float32, y: np.float32, dx: np.float32, dy: np.float32, radiu
 
 
 @compiled(
-    "int64(float32[:,:,::1], float32[:,:,::1], int16[:,:,::1], boolean[:,::1],"
+    "int64(float32[:,:,::1], float32[:,:,::1], int16[:,::1], boolean[:,::1],"
     " float32[:,::1], float32[:,::1], int64, int64, int16[:,:,::1])"
 )
 def _count_luminance(
     begin: np.ndarray,
     end: np.ndarray,
-    moves: np.ndarray,
-    blocked: np.ndarray,
+    up: np.ndarray,
+    stopped: np.ndarray,
     rises: np.ndarray,
     falls: np.ndarray,
     sampling: int,
     tile: int,
     reaching: np.ndarray,
 ) -> int:
-    """Count the blocked cells whose luminance moves, by the weight at which it does; how many."""
+    """Count the stopped cells by the weight at which their luminance would move, up or down; how many."""
     n = 0
-    rows, columns = blocked.shape
+    rows, columns = stopped.shape
     for row in range(0, rows, sampling):
         for column in range(0, columns, sampling):
-            up, down = moves[UP, row, column], moves[DOWN, row, column]
-            if not blocked[row, column] or not (up or down):
+            if not stopped[row, column]:
                 continue
             first = relative_luminance(begin[0, row, column], begin[1, row, column], begin[2, row, column])
             last = relative_luminance(end[0, row, column], end[1, row, column], end[2, row, column])
-            target = rises[row, column] - ROUNDING if up else falls[row, column] + ROUNDING
+            target = rises[row, column] - ROUNDING if up[row, column] else falls[row, column] + ROUNDING
             n += _count((target - first) / (last - first), row, column, tile, reaching)
     return n
 
 
 @compiled(
-    "int64(float32[:,:,::1], float32[:,:,::1], int16[:,:,::1], boolean[:,::1],"
+    "int64(float32[:,:,::1], float32[:,:,::1], int16[:,::1], boolean[:,::1],"
     " float32, float32, float32[:,:,::1], int64, int64, int16[:,:,::1])"
 )
 def _count_red(
     begin: np.ndarray,
     end: np.ndarray,
-    moves: np.ndarray,
-    blocked: np.ndarray,
+    up: np.ndarray,
+    stopped: np.ndarray,
     share: np.float32,
     step: np.float32,
     box: np.ndarray,
@@ -166,17 +166,16 @@ def _count_red(
     tile: int,
     reaching: np.ndarray,
 ) -> int:
-    """Count the blocked cells that turn or leave saturated red, by the weight at which they do; how many."""
+    """Count the stopped cells by the weight at which they turn (up) or leave saturated red; how many."""
     n = 0
-    rows, columns = blocked.shape
+    rows, columns = stopped.shape
     for row in range(0, rows, sampling):
         for column in range(0, columns, sampling):
-            up, down = moves[UP, row, column], moves[DOWN, row, column]
-            if not blocked[row, column] or not (up or down):
+            if not stopped[row, column]:
                 continue
             r0, g0, b0 = begin[0, row, column], begin[1, row, column], begin[2, row, column]
             r1, g1, b1 = end[0, row, column], end[1, row, column], end[2, row, column]
-            if up:
+            if up[row, column]:
                 first, last = redness(r0, g0, b0, share), redness(r1, g1, b1, share)
                 reach = -(first + RED_ROUNDING) / max(last - first, np.float32(1e-9))
             else:

@@ -244,9 +244,9 @@ class Watch:
         for kind in self.kinds:
             kind.advance(self.now, dt)
 
-    def look(self, frame: np.ndarray | Light) -> Look:
-        """frame: the candidate on the grid, [3, rows, columns] float32 linear RGB in 0..1, contiguous."""
-        light = frame if isinstance(frame, Light) else Light(frame, self.mean.ceiling, float(self.red.share))
+    def look(self, cells: np.ndarray) -> Look:
+        """cells: of the candidate frame, [3, rows, columns] float32 linear RGB in 0..1, contiguous."""
+        light = Light(cells, self.mean.ceiling, float(self.red.share))
         seen = Look(
             light, self.luminance.look(light.luminance), self.mean.look(light.mean), self.red.look(light)
         )
