@@ -265,6 +265,43 @@ def test_ctrl_c_leaves_a_playable_file(tmp_path, melody):
     assert nothing_left(tmp_path, "clip.mp4", "long.wav")
 
 
+def run_module(folder, text):
+    """Run text as `python -m` does."""
+    (folder / "module.py").write_text(text)
+    command = [sys.executable, "-m", "module"]
+    environment = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([*sys.path, str(folder)])}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_ctrl_c_within_the_text_of_an_exec(tmp_path):
+    result = run_module(
+        tmp_path,
+        "import time\n"
+        "from signal import SIGINT, raise_signal\n"
+        "from visualizer.cli import main\n"
+        "main.command('wait')(lambda: exec('raise_signal(SIGINT); time.sleep(5)'))\n"
+        "main(['wait'])\n",
+    )
+    assert (result.returncode, result.stderr.strip()) == (130, "visualizer: stopped.")
+
+
+def test_ctrl_c_when_all_is_done(tmp_path):
+    """Python ends for up to a second, and what lives in a module does so late."""
+    result = run_module(
+        tmp_path,
+        "from signal import SIGINT, raise_signal\n"
+        "from visualizer.cli import main\n"
+        "class Late:\n"
+        "    def __del__(self, end=raise_signal, by=SIGINT):\n"
+        "        end(by)\n"
+        "late = Late()\n"
+        "main(['--version'])\n",
+    )
+    assert result.returncode == 0 and not result.stderr
+
+
 def test_fit_and_use_a_codebook(visualizer, tmp_path):
     from visualizer.audio.demo_tune import demo_tune
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -19,6 +20,16 @@ log.addHandler(logging.NullHandler())  # without --log it says nothing
 def explains_itself(error: click.ClickException) -> bool:
     """Whether a message says what is allowed, and not only that something is missing or unknown."""
     return isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
+
+
+def _hear_no_more() -> None:
+    """From here on Ctrl-C changes nothing: neither a late one, while Python ends, nor an early one again.
+
+    Python ends itself by the signal, whatever the exit code, if an interrupt passed through the text of an
+    `exec`, as named tuples and data classes are made by, even if it was caught; another text resets this.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    exec("")
 
 
 class Commands(click.Group):
@@ -77,6 +88,8 @@ class Commands(click.Group):
                 f"visualizer: {error.filename} can't be used ({error.strerror}); "
                 f"check the path and its permissions."
             )
+        finally:
+            _hear_no_more()
         sys.exit(code or 0)
 
     @staticmethod
