@@ -1,9 +1,12 @@
+import sys
+
 import numpy as np
 import pytest
 from scipy import signal
 
 from visualizer.audio import demo_score as score
 from visualizer.audio import demo_tune as demo
+from visualizer.audio.demo_process import begin_demo_tune
 
 BEAT = 4 * demo.STEP
 
@@ -33,6 +36,17 @@ def test_shape_type_and_length(tune):
 
 def test_is_always_the_same(tune):
     np.testing.assert_array_equal(demo.demo_tune(), tune)
+
+
+def test_another_process_plays_the_same(tune, monkeypatch):
+    monkeypatch.setattr(demo, "demo_tune", None)  # what this process would play if that one failed
+    np.testing.assert_array_equal(begin_demo_tune().result(), tune)
+    assert begin_demo_tune() is begin_demo_tune()
+
+
+def test_without_another_process_it_is_the_same(tune, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    np.testing.assert_array_equal(begin_demo_tune.__wrapped__().result(), tune)
 
 
 def test_peak_loudness_and_dc(tune):

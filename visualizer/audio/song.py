@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
@@ -16,22 +17,28 @@ from visualizer.files import reason
 
 
 class Recording:
-    """Sound that is already in memory, with the face of a `Song`."""
+    """Sound in memory, or soon to be there, with the face of a `Song`."""
 
-    def __init__(self, name: str, samples: np.ndarray):
+    def __init__(self, name: str, samples: np.ndarray | Future[np.ndarray]):
         """samples: [n, 2] float32 at 44.1 kHz, -1..1."""
         self.name = name
         self.damage: list[str] = []
-        self._samples = samples
+        self._given = samples
+
+    @property
+    def samples(self) -> np.ndarray:
+        """Waits for them."""
+        return self._given.result() if isinstance(self._given, Future) else self._given
 
     @property
     def expected_s(self) -> float:
         """How many seconds the iteration brings."""
-        return len(self._samples) / SAMPLE_RATE
+        return len(self.samples) / SAMPLE_RATE
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        for start in range(0, len(self._samples), 4096):
-            yield self._samples[start : start + 4096]
+        samples = self.samples
+        for start in range(0, len(samples), 4096):
+            yield samples[start : start + 4096]
 
 
 class Song:

@@ -1,6 +1,7 @@
 """The command line: one short function per command, that parses, calls and prints.
 
-Heavy modules are imported inside the commands, so that `--help` answers at once.
+Heavy modules are imported inside the commands, after all that can be found wrong without them: `--help` and
+most errors come at once.
 """
 
 from __future__ import annotations

@@ -29,10 +29,12 @@ def fit(songs: tuple[Path, ...], output: Path, seed: int) -> None:
       visualizer fit *.mp3 -o my.safetensors
       visualizer render new.mp3 -o clip.mp4 --codebook my.safetensors
     """
-    from visualizer.audio import fitting
     from visualizer.files import check_writable
 
     check_writable(output)
+
+    from visualizer.audio import fitting
+
     codebook, report = fitting.fit(songs, seed)
     codebook.save(output)
     click.echo(f"{output}: {len(codebook)} clusters from {len(songs)} songs, {report}.")
@@ -78,13 +80,14 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start
       visualizer encode photos/ -o photos.safetensors --generator mine.safetensors
       torchrun --nproc-per-node=2 -m visualizer train photos/ -o mine.safetensors
     """
+    if resume and start:
+        raise UserError("--resume and --from both say where to start; give one of them.")
+
     from visualizer import assets
     from visualizer.neural.classifier import Classifier
     from visualizer.neural.inference import choose_device
     from visualizer.neural.training import train as run
 
-    if resume and start:
-        raise UserError("--resume and --from both say where to start; give one of them.")
     if start == Path("shipped"):
         start = assets.model("generator.safetensors")
     classifier = Classifier.load(assets.model("classifier.safetensors"))
@@ -167,8 +170,6 @@ def dream(
       visualizer dream -o new.safetensors --again old.safetensors --generator mine.safetensors
     """
     from visualizer.files import check_writable
-    from visualizer.neural import dreaming
-    from visualizer.neural.inference import choose_device
 
     if classes and everything:
         raise UserError("--classes and --all exclude each other; give one of them.")
@@ -176,8 +177,12 @@ def dream(
         raise UserError("--again says where to start and what of; leave out --classes, --all and --photos.")
     if style and stop_at is not None:
         raise UserError("--style and --stop-at both say where climbs end; give one of them.")
-    wanted = dreaming.class_numbers(classes) if classes else range(1000) if everything else None
     check_writable(output)
+
+    from visualizer.neural import dreaming
+    from visualizer.neural.inference import choose_device
+
+    wanted = dreaming.class_numbers(classes) if classes else range(1000) if everything else None
     order = {
         "classes": None if wanted is None else list(wanted),
         "photos": [str(folder) for folder in photos],
@@ -216,11 +221,13 @@ def encode(photos: tuple[Path, ...], output: Path, generator: Path | None) -> No
       visualizer encode holiday/*.jpg -o holiday.safetensors
       visualizer sheet holiday.safetensors -o holiday.png
     """
-    from visualizer import assets
     from visualizer.files import check_writable
-    from visualizer.neural.encoding import encode_photos
 
     check_writable(output)
+
+    from visualizer import assets
+    from visualizer.neural.encoding import encode_photos
+
     bank, skipped = encode_photos(
         photos,
         generator or assets.model("generator.safetensors"),
@@ -246,12 +253,14 @@ def sheet(file: Path, output: Path, generator: Path | None, compute: str) -> Non
       visualizer sheet generator.safetensors -o generator.jpg
     """
     from visualizer.files import check_writable
-    from visualizer.neural import sheet as sheets
-    from visualizer.neural.inference import choose_device
 
     if output.suffix.lower() not in SHEET_FORMATS:
         raise UserError(f"{output}: a sheet is a picture; choose a path ending in .png or .jpg.")
     check_writable(output)
+
+    from visualizer.neural import sheet as sheets
+    from visualizer.neural.inference import choose_device
+
     picture = sheets.of_file(file, choose_device(compute), generator)
     picture.save(output)
     click.echo(f"{output}: {picture.width}x{picture.height}.")

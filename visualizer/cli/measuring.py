@@ -33,13 +33,15 @@ def bench(json_file: Path | None, compare: Path | None, seconds: float, compute:
       visualizer bench --compare today.json
     """
     from visualizer.bench.report import Report
-    from visualizer.bench.run import run
     from visualizer.files import check_writable
-    from visualizer.neural.inference import choose_device
 
     old = Report.load(compare) if compare else None
     if json_file:
         check_writable(json_file)
+
+    from visualizer.bench.run import run
+    from visualizer.neural.inference import choose_device
+
     report = run(choose_device(compute), seconds)
     if json_file:
         report.save(json_file)

@@ -94,7 +94,10 @@ def demo(output: Path | None, **wishes: Unpack[options.RenderingOptions]) -> Non
       visualizer demo
       visualizer demo --preset creatures -o creatures.mp4
     """
-    from visualizer.audio.demo_tune import demo_tune
+    from visualizer.audio.demo_process import begin_demo_tune
+
+    tune = begin_demo_tune()  # before all that takes a while to load
+
     from visualizer.audio.song import Recording
     from visualizer.display.window import NoDisplay
 
@@ -113,4 +116,4 @@ def demo(output: Path | None, **wishes: Unpack[options.RenderingOptions]) -> Non
             return _show("demo", wishes["verbose"], **window)
         except NoDisplay as error:
             click.echo(f"{error} Writing {output} instead.", err=True)
-    make_video(Recording("the demo tune", demo_tune()), output, **wishes)
+    make_video(Recording("the demo tune", tune), output, **wishes)

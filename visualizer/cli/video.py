@@ -65,16 +65,18 @@ def make_video(
     verbose: bool,
 ) -> None:
     """Render a song to a file and tell how it went."""
-    from visualizer import assets, offline
-    from visualizer.cores import painting_threads
     from visualizer.display.video import check_path, check_size
     from visualizer.files import check_writable
-    from visualizer.neural.generator import Generator
-    from visualizer.neural.inference import choose_device, make_painter
 
     check_size(*size)
     check_path(output)
     check_writable(output)
+
+    from visualizer import assets, offline
+    from visualizer.cores import painting_threads
+    from visualizer.neural.generator import Generator
+    from visualizer.neural.inference import choose_device, make_painter
+
     chosen, sounds, motion = offline.open_parts(preset, codebook, seed)
     painter = make_painter(
         Generator.load(generator or assets.model("generator.safetensors")),

@@ -121,11 +121,11 @@ class Hearing:
             sound: Ears = Microphone(codebook, self._ring, device)
         else:
             # Only songs need what reads and plays them, and these take a while to load.
-            from visualizer.audio.demo_tune import demo_tune
+            from visualizer.audio.demo_process import begin_demo_tune
             from visualizer.audio.player import Player
             from visualizer.audio.song import Recording
 
-            song = Recording("the demo tune", demo_tune()) if source == "demo" else source
+            song = Recording("the demo tune", begin_demo_tune().result()) if source == "demo" else source
             sound = Player(song, codebook, self._ring, device)
         if not self._backstage.stopped:
             sound.__enter__()

@@ -110,4 +110,4 @@ def shuffled(squares: np.ndarray) -> np.ndarray:
     """
     n, height, width, _ = squares.shape
     pairs = squares.view("V6").reshape(n, height, width, 2).swapaxes(2, 3)
-    return np.ascontiguousarray(pairs).view(np.uint8).reshape(n, 2 * height, 2 * width, 3)
+    return pairs.copy().view(np.uint8).reshape(n, 2 * height, 2 * width, 3)

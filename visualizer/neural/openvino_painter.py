@@ -40,4 +40,5 @@ class OpenVinoPainter:
             if n not in self._requests:
                 compiled = self._core.compile_model(build(self._generator, n), "CPU", self._settings)
                 self._requests[n] = compiled.create_infer_request()
-            return shuffled(self._requests[n].infer([np.ascontiguousarray(codes)])[0])
+            squares = self._requests[n].infer([np.ascontiguousarray(codes)], share_outputs=True)[0]
+            return shuffled(squares)  # a copy: the next call writes over the squares
