@@ -168,28 +168,28 @@ def _blend(
     """Blend light with a frame; write it, its codes, and the means of their light over cells."""
     height, width, _ = frame.shape
     tiles_down, tiles_across = weights.shape
-    at_tile = np.empty(tiles_across + 1, np.float32)
-    # A line of pixels: loops that do one thing are several done at once.
-    weight, goal = np.empty((2, 3 * width), np.float32)
+    # Lines of pixels, and loops that do one thing: several pixels are done at once.
+    at_tiles = np.empty((tiles_down, 3 * width), np.float32)
+    for tile in range(tiles_down):
+        for x in range(width):
+            before = weights[tile, tile_before[x]]
+            after = weights[tile, min(tile_before[x] + 1, tiles_across - 1)]
+            for i in range(3 * x, 3 * x + 3):
+                at_tiles[tile, i] = SURELY_ALL * (before + (after - before) * part_after[x])
+    goal = np.empty(3 * width, np.float32)
     steps = np.empty(3 * width, np.uint32)
     cells[:] = 0
     for y in range(height):
-        above, below = weights[tile_above[y]], weights[min(tile_above[y] + 1, tiles_down - 1)]
-        for tile in range(tiles_across):
-            at_tile[tile] = above[tile] + (below[tile] - above[tile]) * part_below[y]
-        at_tile[tiles_across] = at_tile[tiles_across - 1]
-        for x in range(width):
-            before, after = at_tile[tile_before[x]], at_tile[tile_before[x] + 1]
-            here = min(ONE, SURELY_ALL * (before + (after - before) * part_after[x]))
-            weight[3 * x] = weight[3 * x + 1] = weight[3 * x + 2] = here
         codes_in, codes_out = frame[y].reshape(-1), blended[y].reshape(-1)
         old, new = light[y].reshape(-1), blend[y].reshape(-1)
+        above, below = at_tiles[tile_above[y]], at_tiles[min(tile_above[y] + 1, tiles_down - 1)]
         for i in range(3 * width):
             goal[i] = lights[codes_in[i]]
         for i in range(3 * width):
+            weight = min(ONE, above[i] + (below[i] - above[i]) * part_below[y])
             # From the nearer end, so that all of either is exactly that.
             way = goal[i] - old[i]
-            new[i] = old[i] + way * weight[i] if weight[i] < HALF else goal[i] - way * (ONE - weight[i])
+            new[i] = old[i] + way * weight if weight < HALF else goal[i] - way * (ONE - weight)
             steps[i] = np.int32(new[i] + HALF)
         for i in range(3 * width):
             codes_out[i] = codes[steps[i]]
