@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from visualizer.display.effects import Effects, hue_matrix
+from visualizer.display.effects import effects as module
+from visualizer.display.effects.card import CardCanvas
+from visualizer.display.effects.effects import Effects, hue_matrix
+from visualizer.display.effects.processor import ProcessorCanvas
 from visualizer.display.framing import MARGIN, frame
 from visualizer.preset import DisplayTable, DriveTable
 
@@ -17,6 +20,13 @@ PICTURE = (255 * torch.nn.functional.interpolate(COARSE, 256, mode="bicubic", al
     0, 255
 )
 PICTURE = PICTURE[0].permute(1, 2, 0).to(torch.uint8).contiguous()
+
+
+@pytest.fixture(autouse=True, params=["processor", "card"])
+def canvas(request, monkeypatch):
+    """Which kind of canvas; a card's, in torch, does here as well."""
+    if request.param == "card":
+        monkeypatch.setattr(module, "make_canvas", CardCanvas)
 
 
 def show(n=1, picture=PICTURE, drive=None, loudness=-20.0, onset=0.0, aspect=16 / 9, dt=1 / 30, **table):
@@ -66,11 +76,11 @@ def test_kaleidoscope_repeats_its_sectors():
 
 def test_hue_turns_colours_but_not_luma_or_greys():
     matrix = hue_matrix(2 * np.pi / 3, 1.0)
-    np.testing.assert_allclose(matrix @ torch.ones(3), np.ones(3), atol=1e-5)
-    luma = torch.tensor([0.2126, 0.7152, 0.0722])
-    colours = torch.rand(3, 50)
+    np.testing.assert_allclose(matrix @ np.ones(3), np.ones(3), atol=1e-5)
+    luma = np.array([0.2126, 0.7152, 0.0722])
+    colours = RNG.random((3, 50))
     np.testing.assert_allclose(luma @ matrix @ colours, luma @ colours, atol=1e-5)
-    red = matrix @ torch.tensor([0.6, 0.4, 0.4])
+    red = matrix @ np.array([0.6, 0.4, 0.4])
     before, after = colorsys.rgb_to_hsv(0.6, 0.4, 0.4)[0], colorsys.rgb_to_hsv(*red.tolist())[0]
     assert (after - before) % 1 == pytest.approx(1 / 3, abs=0.06)
     np.testing.assert_allclose(hue_matrix(2 * np.pi, 1.0), np.eye(3), atol=1e-5)
@@ -129,3 +139,25 @@ def test_spin_comes_round():
     round_again = show(n=1 + 30 * 6, spin=10, aspect=1)
     assert np.abs(once - round_again).mean() < 2
     assert np.abs(once - show(n=46, spin=10, aspect=1)).mean() > 10
+
+
+@pytest.mark.parametrize("canvas", ["either"], indirect=True)
+@pytest.mark.parametrize("aspect", [16 / 9, 1.0, 3 / 4])
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"kaleidoscope": 5, "spin": 9, "zoom": 0.4, "vignette": 0.6},
+        {"fit": "fit", "spin": 7, "zoom": -0.4, "hue": 2},
+        {"fit": "fill", "saturation": 0.3, "grain": 0.3, "brightness": 1.4},
+        {"trails": 0.8, "breathe": 0.5, "spin": 3, "zoom": -0.5},
+    ],
+)
+def test_both_kinds_of_canvas_agree(table, aspect, monkeypatch):
+    kinds = []
+    for make_canvas in (lambda ground, _: ProcessorCanvas(ground), CardCanvas):
+        monkeypatch.setattr(module, "make_canvas", make_canvas)
+        effects = Effects(DisplayTable(**table), DriveTable(onset={"zoom": 0.2}), aspect)
+        pictures = [PICTURE.roll(9 * i, 1) for i in range(6)]
+        kinds.append(torch.stack([effects(p, -20, i / 6, 1 / 30) for i, p in enumerate(pictures)]).float())
+    difference = (kinds[0] - kinds[1]).abs()
+    assert difference.max() <= 1 and difference.mean() < 0.01 and kinds[0].std() > 10

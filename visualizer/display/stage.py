@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from visualizer.display.effects import Effects
+from visualizer.display.effects.effects import Effects
 from visualizer.display.fade import Fade
 from visualizer.display.flash.limiter import FlashLimiter
 from visualizer.display.framing import frame_shape

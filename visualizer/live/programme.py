@@ -21,7 +21,7 @@ from visualizer.live.loading import Parts
 from visualizer.repertoire import Look
 
 if TYPE_CHECKING:
-    from visualizer.display.effects import Effects
+    from visualizer.display.effects.effects import Effects
 
 SWITCH_S = 1.0
 ADJUST_S = 0.3
@@ -164,7 +164,7 @@ class Programme:
         """[h, w, 3] uint8: the picture beside the preset's file, or one of its own."""
         import torch
 
-        from visualizer.display.effects import Effects
+        from visualizer.display.effects.effects import Effects
         from visualizer.display.stills import read_still
 
         path = self._parts.repertoire.still(look.place)
