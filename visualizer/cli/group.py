@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -22,14 +23,16 @@ def explains_itself(error: click.ClickException) -> bool:
     return isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
 
 
-def _hear_no_more() -> None:
-    """From here on Ctrl-C changes nothing: neither a late one, while Python ends, nor an early one again.
+def _end() -> None:
+    """To be called when all is done and said: from here on Python ends quickly, and Ctrl-C changes nothing.
 
-    Python ends itself by the signal, whatever the exit code, if an interrupt passed through the text of an
-    `exec`, as named tuples and data classes are made by, even if it was caught; another text resets this.
+    Neither a late one does, nor an early one again: Python ends itself by the signal, whatever the exit code,
+    if an interrupt passed through the text of an `exec`, as named tuples and data classes are made by, even
+    if it was caught. Another text resets this.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exec("")
+    gc.freeze()  # half a million objects would be gone through
 
 
 class Commands(click.Group):
@@ -89,7 +92,7 @@ class Commands(click.Group):
                 f"check the path and its permissions."
             )
         finally:
-            _hear_no_more()
+            _end()
         sys.exit(code or 0)
 
     @staticmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -55,11 +54,7 @@ def _show(source: Source, verbose: bool, **wishes: Unpack[options.WindowOptions]
 
     if wishes.get("allow_flashing"):
         options.warn_of_flashing("the window")
-    try:
-        statistics = run_live(source, **wishes)
-    finally:
-        # The interpreter would go through half a million objects before it ends.
-        gc.freeze()
+    statistics = run_live(source, **wishes)
     if verbose:
         click.echo(statistics)
 
