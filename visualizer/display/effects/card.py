@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -21,25 +22,30 @@ class CardCanvas:
         self._trail: torch.Tensor | None = None
 
     def compose(self, picture: torch.Tensor, moment: Moment) -> torch.Tensor:
-        turn = torch.tensor([[moment.cos, moment.sin], [-moment.sin, moment.cos]], device=picture.device)
-        planes = picture.permute(2, 0, 1)[None].float()
-        image = _sample(planes, self._places @ turn, self._padding)
+        places = self._places
+        if (moment.cos, moment.sin) != (1, 0):
+            turn = [[moment.cos, moment.sin], [-moment.sin, moment.cos]]
+            places = places @ torch.tensor(turn, device=picture.device)
+        image = _sample(picture.permute(2, 0, 1)[None].float(), places, self._padding)
         if moment.keep > 0 and self._trail is not None:
             old = _sample(self._trail, self._frame_places * moment.drift, "border")
             image = torch.lerp(image, old, moment.keep)
         self._trail = image
-        return self._colour(image[0], moment)
+        image = self._colour(image[0], moment)
+        return image.permute(1, 2, 0).add(0.5).clamp_(0, 255).to(torch.uint8)
 
     def _colour(self, image: torch.Tensor, moment: Moment) -> torch.Tensor:
         """image: [3, h, w] on 0..255."""
-        colours = torch.from_numpy(moment.colours).to(image.device)
-        image = torch.einsum("ij,jhw->ihw", colours, image)
-        image = image * (1 - moment.vignette * self._distance2)
+        if not np.array_equal(moment.colours, np.eye(3)):
+            colours = torch.from_numpy(moment.colours).to(image.device)
+            image = torch.einsum("ij,jhw->ihw", colours, image)
+        if moment.vignette > 0:
+            image = image * (1 - moment.vignette * self._distance2)
         if moment.grain > 0:
             top, left = moment.shift
             _, height, width = image.shape
             image = image + moment.grain * self._noise[top : top + height, left : left + width]
-        return image.permute(1, 2, 0).add(0.5).clamp_(0, 255).to(torch.uint8)
+        return image
 
 
 def _sample(image: torch.Tensor, places: torch.Tensor, padding: str) -> torch.Tensor:

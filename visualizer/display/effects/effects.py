@@ -62,11 +62,7 @@ class Effects:
         if self._is_plain:
             return frame(picture, self.aspect, self._table.fit)
         if self._canvas is None or self._device != picture.device:
-            self._device = picture.device
-            on_card = picture.device.type != "cpu"
-            self._canvas = (
-                CardCanvas(self._ground, picture.device) if on_card else ProcessorCanvas(self._ground)
-            )
+            self._canvas, self._device = make_canvas(self._ground, picture.device), picture.device
         return self._canvas.compose(picture[MARGIN:-MARGIN, MARGIN:-MARGIN], self._moment(dt))
 
     def _moment(self, dt: float) -> Moment:

@@ -126,7 +126,7 @@ def _scaled(i: int, n: int, scale: float) -> tuple[int, np.float32]:
 
 @compiled("(float32[:,:,::1], float32[:,:,::1], float32, float32, float32[:,:,::1])", nogil=True)
 def _mix(fresh: np.ndarray, trail: np.ndarray, keep: float, scale: float, mixed: np.ndarray) -> None:
-    """Write an image with some of a trail, that is looked at at places scaled around the centre."""
+    """Write an image with some of a trail, which is looked up at places scaled around the centre."""
     colours, height, width = fresh.shape
     part = np.empty(width, np.float32)
     # Runs of pixels that look equally far aside.
