@@ -50,7 +50,10 @@ class Witness:
     def __init__(self, pulse, song, statistics, warm_up):
         self._pulse, self._song, self._statistics, self._warm_up = pulse, song, statistics, warm_up
         self._ended = threading.Event()
+        self._since = float("nan")
         self.begun = time.perf_counter()
+        # Seconds from the end of the warm-up to the end of all.
+        self.measured = 0.0
         self.memory = []
         self.worked = (0.0, 0.0)
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -63,6 +66,7 @@ class Witness:
             if not warm and time.perf_counter() - self.begun > self._warm_up:
                 self._statistics.forget()
                 warm, before = True, processor()
+                self._since = time.perf_counter()
             if warm:
                 self.memory.append((time.perf_counter() - self.begun, resident()))
                 own, every, took = (b - a for a, b in zip(before, processor()))
@@ -75,6 +79,7 @@ class Witness:
         return self
 
     def __exit__(self, *_):
+        self.measured = time.perf_counter() - self._since
         self._ended.set()
         self._thread.join()
 
@@ -147,8 +152,7 @@ def run(wanted, pulse, song, seconds):
             allow_flashing=wanted.allow_flashing,
             statistics=statistics,
         )
-    measured = seconds - wanted.warm_up
-    row("measured", f"{measured:.0f} s at {wanted.size}, preset {wanted.preset}")
+    row("measured", f"{witness.measured:.0f} s at {wanted.size}, preset {wanted.preset}")
     row("first picture", f"{statistics.first_picture:.2f} s")
     row("shut-down", f"{statistics.shut_down:.2f} s")
     memory = [much for _, much in witness.memory]
@@ -159,7 +163,7 @@ def run(wanted, pulse, song, seconds):
     )
     row("events dropped", statistics.dropped)
     late = statistics.late / max(statistics.frames, 1)
-    row("frames", f"{statistics.frames / measured:.1f}/s, {statistics.late} late ({late:.2%})")
+    row("frames", f"{statistics.frames / witness.measured:.1f}/s, {statistics.late} late ({late:.2%})")
     row("frame interval", spread(statistics.intervals))
     row("painting a picture", spread(statistics.paintings))
     row("effects, limiter, drawing", spread(statistics.composing))
