@@ -10,6 +10,7 @@ import click
 from visualizer.cli import options
 from visualizer.cli.group import INTERRUPTED
 from visualizer.errors import UserError
+from visualizer.files import check_writable
 
 SHEET_FORMATS = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -29,8 +30,6 @@ def fit(songs: tuple[Path, ...], output: Path, seed: int) -> None:
       visualizer fit *.mp3 -o my.safetensors
       visualizer render new.mp3 -o clip.mp4 --codebook my.safetensors
     """
-    from visualizer.files import check_writable
-
     check_writable(output)
 
     from visualizer.audio import fitting
@@ -169,8 +168,6 @@ def dream(
       visualizer dream -o bank.safetensors --all --seed 7
       visualizer dream -o new.safetensors --again old.safetensors --generator mine.safetensors
     """
-    from visualizer.files import check_writable
-
     if classes and everything:
         raise UserError("--classes and --all exclude each other; give one of them.")
     if again and (classes or everything or photos):
@@ -221,8 +218,6 @@ def encode(photos: tuple[Path, ...], output: Path, generator: Path | None) -> No
       visualizer encode holiday/*.jpg -o holiday.safetensors
       visualizer sheet holiday.safetensors -o holiday.png
     """
-    from visualizer.files import check_writable
-
     check_writable(output)
 
     from visualizer import assets
@@ -252,8 +247,6 @@ def sheet(file: Path, output: Path, generator: Path | None, compute: str) -> Non
       visualizer sheet bank.safetensors -o bank.png
       visualizer sheet generator.safetensors -o generator.jpg
     """
-    from visualizer.files import check_writable
-
     if output.suffix.lower() not in SHEET_FORMATS:
         raise UserError(f"{output}: a sheet is a picture; choose a path ending in .png or .jpg.")
     check_writable(output)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from visualizer.cli import options
+from visualizer.files import check_writable
 
 
 @click.command(short_help="Measure how fast everything is here.")
@@ -33,7 +34,6 @@ def bench(json_file: Path | None, compare: Path | None, seconds: float, compute:
       visualizer bench --compare today.json
     """
     from visualizer.bench.report import Report
-    from visualizer.files import check_writable
 
     old = Report.load(compare) if compare else None
     if json_file:

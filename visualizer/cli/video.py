@@ -12,6 +12,7 @@ import click
 from visualizer.cli import options
 from visualizer.cli.group import INTERRUPTED
 from visualizer.errors import UserError
+from visualizer.files import check_writable
 
 if TYPE_CHECKING:
     from visualizer.audio.song import Recording, Song
@@ -66,7 +67,6 @@ def make_video(
 ) -> None:
     """Render a song to a file and tell how it went."""
     from visualizer.display.video import check_path, check_size
-    from visualizer.files import check_writable
 
     check_size(*size)
     check_path(output)

@@ -31,26 +31,30 @@ class Moment:
     shift: tuple[int, int]
 
 
+def centred(n: int) -> np.ndarray:
+    """The middles of n pixels of a line as coordinates -1..1, [n] float32."""
+    return ((np.arange(n) + 0.5) / n * 2 - 1).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Ground:
-    """What a canvas is made for, all float32.
+    """What a canvas is made for.
 
-    places: [2, h, w], x and y that each pixel of a frame looks at unless they are turned, in units of half
-    the picture: centre 0, edge 1. bars: whether there is black beyond the edge, and not a reflection.
-    noise: [h + GRAIN_SHIFT, w + GRAIN_SHIFT], of standard deviation 1.
+    size: of the pictures in pixels. places: [2, h, w] float32, x and y that each pixel of a frame looks at
+    unless they are turned, in units of half the picture: centre 0, edge 1. bars: whether there is black
+    beyond the edge, and not a reflection. noise: [h + GRAIN_SHIFT, w + GRAIN_SHIFT] float32, of standard
+    deviation 1.
     """
 
+    size: int
     places: np.ndarray
     bars: bool
     noise: np.ndarray
 
     def centred(self) -> tuple[np.ndarray, np.ndarray]:
-        """Coordinates -1..1 down and across a frame, [h] and [w]."""
-        down, across = (
-            ((np.arange(n, dtype=np.float32) + 0.5) / n * 2 - 1).astype(np.float32)
-            for n in self.places.shape[1:]
-        )
-        return down, across
+        """Coordinates -1..1 down and across a frame, [h] and [w] float32."""
+        _, height, width = self.places.shape
+        return centred(height), centred(width)
 
 
 class Canvas(Protocol):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from visualizer.display.effects.canvas import GRAIN_SHIFT, Canvas, Ground, Moment
+from visualizer.display.effects.canvas import GRAIN_SHIFT, Canvas, Ground, Moment, centred
 from visualizer.display.effects.card import CardCanvas
 from visualizer.display.effects.drive import Drive
 from visualizer.display.effects.processor import ProcessorCanvas
@@ -27,7 +27,8 @@ class Effects:
         self._drive = Drive(drive)
         self._shape = frame_shape(picture_size, aspect, table.fit)
         noise = np.random.default_rng(0).standard_normal([n + GRAIN_SHIFT for n in self._shape], np.float32)
-        self._ground = Ground(self._places(picture_size - 2 * MARGIN), table.fit == "fit", noise)
+        inner = picture_size - 2 * MARGIN
+        self._ground = Ground(inner, self._places(inner), table.fit == "fit", noise)
         self._canvas: Canvas | None = None
         self._device: torch.device | None = None
         self._time = 0.0
@@ -35,7 +36,7 @@ class Effects:
 
     def _places(self, size: int) -> np.ndarray:
         """`Ground.places` for pictures of a size in pixels: framing and kaleidoscope."""
-        y, x = ((np.arange(n) + 0.5 - n / 2) / (size / 2) for n in self._shape)
+        y, x = (centred(n) * (n / size) for n in self._shape)
         y, x = np.broadcast_arrays(y[:, None], x[None, :])
         if self._table.kaleidoscope:
             radius, angle = np.hypot(x, y), np.arctan2(y, x)

@@ -28,14 +28,14 @@ class ProcessorCanvas:
         self._last, self._next, self._fresh = np.empty((3, 3, *ground.places.shape[1:]), np.float32)
         self._trails = False
         # The picture, where there are to be bars with a black edge around it.
-        self._picture = np.zeros((0, 0, 3), np.float32)
+        self._edge = int(ground.bars)
+        side = ground.size + 2 * self._edge
+        self._picture = np.zeros((side, side, 3), np.float32)
 
     def compose(self, picture: torch.Tensor, moment: Moment) -> torch.Tensor:
-        ground, edge = self._ground, int(self._ground.bars)
-        size = len(picture)
-        if len(self._picture) != size + 2 * edge:
-            self._picture = np.zeros((size + 2 * edge, size + 2 * edge, 3), np.float32)
-        self._picture[edge : edge + size, edge : edge + size] = picture.numpy()
+        ground, edge = self._ground, self._edge
+        inner = slice(edge, edge + ground.size)
+        self._picture[inner, inner] = picture.numpy()
         trails = moment.keep > 0 and self._trails
         _warp(
             *(self._picture, edge, ground.places, moment.cos, moment.sin),
