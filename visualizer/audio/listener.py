@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from visualizer.audio.codebook import Codebook
+from visualizer.audio.rhythm import NO_BEAT, NO_SECTION, NO_STRIKES, Beat, Section, Strikes
 from visualizer.audio.spectrum import Spectrum
 
 
@@ -17,13 +18,21 @@ class Event:
 
     time: seconds since the first sample, the centre of the analysis window.
     cluster: 0..99, or `codebook.SILENCE`.
-    loudness: dB re a full-scale sine. onset: 0..1.
+    loudness: dB re a full-scale sine. onset: 0..1, how much the spectrum rose.
+    strikes, beat, section: see `rhythm`.
     """
 
     time: float
     cluster: int
     loudness: float
     onset: float
+    strikes: Strikes = NO_STRIKES
+    beat: Beat = NO_BEAT
+    section: Section = NO_SECTION
+
+    def at(self, time: float) -> Event:
+        """The same moment by another clock."""
+        return Event(time, self.cluster, self.loudness, self.onset, self.strikes, self.beat, self.section)
 
 
 class Listener:

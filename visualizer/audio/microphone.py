@@ -9,7 +9,7 @@ import numpy as np
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.ears import Sink
 from visualizer.audio.line import Line
-from visualizer.audio.listener import Event, Listener
+from visualizer.audio.listener import Listener
 from visualizer.audio.resampler import Resampler
 from visualizer.audio.spectrum import mend
 
@@ -106,4 +106,4 @@ class Microphone:
         self._heard += len(mono)
         for event in self._listener.push(mono):
             self._level = event.loudness
-            self._ring.push(Event(event.time + offset, event.cluster, event.loudness, event.onset))
+            self._ring.push(event.at(event.time + offset))

@@ -262,6 +262,5 @@ class Player:
         self._anchor = chunk.begin, heard
         for event in chunk.events:
             self._level = event.loudness
-            moment = heard + event.time - chunk.begin
-            self._ring.push(Event(moment, event.cluster, event.loudness, event.onset))
+            self._ring.push(event.at(heard + event.time - chunk.begin))
         return chunk.samples

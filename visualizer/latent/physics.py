@@ -282,7 +282,7 @@ class Physics:
             if event is None:
                 break
             if event.time > now + self.FUTURE_S:
-                event = replace(event, time=now)
+                event = event.at(now)
             events.append(event)
             self._heard_event = now
             if event.cluster != SILENCE:
