@@ -29,7 +29,7 @@ class Beat(NamedTuple):
     tempo: beats a minute; 0 while none is known, and all else is 0 then.
     phase: 0..1 of the way from the last beat to the next.
     next_s: seconds from the moment until the next beat.
-    count: beats passed so far. It grows by one at each, and never goes back, whatever is corrected.
+    number: beats passed so far. It grows by one at each, and never goes back, whatever is corrected.
     confidence: 0..1, how far tempo and phase are to be trusted; below 0.5 better don't.
     meter: beats in a bar, 0 while that is not known. position: of the last beat in its bar, 0 (the
         downbeat) to meter - 1; 0 where meter is.
@@ -38,7 +38,7 @@ class Beat(NamedTuple):
     tempo: float = 0.0
     phase: float = 0.0
     next_s: float = 0.0
-    count: int = 0
+    number: int = 0
     confidence: float = 0.0
     meter: int = 0
     position: int = 0
@@ -54,7 +54,7 @@ class Beat(NamedTuple):
         return self._replace(
             phase=min(max(1 - left / period, 0.0), 1.0),
             next_s=left,
-            count=self.count + passed,
+            number=self.number + passed,
             position=(self.position + passed) % self.meter if self.meter else 0,
         )
 
@@ -64,12 +64,12 @@ class Section(NamedTuple):
 
     novelty: 0..1, how much the last seconds differ from those before them.
     starts: whether a new section is noticed in this very moment.
-    count: sections begun so far, after the first.
+    number: sections begun so far, after the first.
     """
 
     novelty: float = 0.0
     starts: bool = False
-    count: int = 0
+    number: int = 0
 
 
 NO_STRIKES, NO_BEAT, NO_SECTION = Strikes(), Beat(), Section()
