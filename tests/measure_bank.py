@@ -29,6 +29,7 @@ from visualizer.audio.song import Song, mono
 from visualizer.audio.spectrum import Spectrum
 from visualizer.latent import mapping
 from visualizer.latent.bank import STYLES, Bank
+from visualizer.latent.code import stack
 from visualizer.neural import pictures
 from visualizer.neural.collection import STOPS
 from visualizer.neural.dream import Region, climb
@@ -43,12 +44,12 @@ PAIRS = 2000
 PHOTOS = 1000
 
 
-def unit_features(dreamer: Dreamer, codes: torch.Tensor) -> np.ndarray:
-    """[n, 1280] normalised features that the judge has of the pictures of codes."""
+def unit_features(dreamer: Dreamer, *codes: torch.Tensor) -> np.ndarray:
+    """[n, 1280] normalised features that the judge has of the pictures of codes, or of shape and matter."""
     batches = []
-    for batch in codes.split(BATCH_SIZE):
+    for batch in zip(*(part.split(BATCH_SIZE) for part in codes), strict=True):
         with fast_numbers(dreamer.device):
-            pooled = dreamer.judge.pooled(dreamer.generator(batch))
+            pooled = dreamer.judge.pooled(dreamer.generator(*batch))
         batches.append(F.normalize(pooled.float(), dim=1))
     return torch.cat(batches).numpy()
 
@@ -116,7 +117,7 @@ def of_song(song: Path, dreamer: Dreamer, bank: Bank, codebook: Codebook) -> dic
             motion.hear(event)
             if i in wanted:
                 codes.append(motion.code(event.time))
-        unit = unit_features(dreamer, torch.from_numpy(np.array(codes)))
+        unit = unit_features(dreamer, *map(torch.from_numpy, stack(codes)))
         picture = np.linalg.norm(unit[pairs[:, 0]] - unit[pairs[:, 1]], axis=1)
         table[f"{song.name}, Spearman of what is shown, {kind}"] = spearmanr(sound, picture).statistic
     return table

@@ -27,6 +27,7 @@ from visualizer.display.flash.limiter import FILE_MARGIN, FlashLimiter
 from visualizer.display.stage import Stage
 from visualizer.display.video import VideoWriter
 from visualizer.flash_check import check_video
+from visualizer.latent.code import stack
 from visualizer.neural.generator import Generator
 from visualizer.neural.inference import Painter, make_painter
 
@@ -86,7 +87,7 @@ def preset_frames(
     shots = shots[round(start * FPS) : round((start + seconds) * FPS)]
     for i in range(0, len(shots), offline.BATCH_SIZE):
         batch = shots[i : i + offline.BATCH_SIZE]
-        pictures = torch.from_numpy(painter(np.stack([shot.code for shot in batch])))
+        pictures = torch.from_numpy(painter(*stack([shot.code for shot in batch])))
         for picture, shot in zip(pictures, batch, strict=True):
             frames.append(stage(picture, shot.loudness, shot.onset, 1 / FPS).numpy().copy())
     return np.stack(frames)

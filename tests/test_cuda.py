@@ -52,13 +52,16 @@ def pictures(generator, codes):
 @pytest.mark.parametrize("n", [1, 3, 16])
 def test_the_painter_draws_the_same_picture(generator, painter, codes, n):
     """Within 1/255 of the network as it was trained, mean absolute difference."""
+    matter = codes[::-1].copy()
     with torch.no_grad():
-        plain = generator(torch.from_numpy(codes)).permute(0, 2, 3, 1).numpy() * 255
+        plain = generator(torch.from_numpy(codes), torch.from_numpy(matter)).permute(0, 2, 3, 1).numpy() * 255
     for start in (0, 1, 4):  # again and again from the recorded graph, with other codes
-        picture = painter(codes[start : start + n])
-        assert picture.dtype == np.uint8 and picture.shape == (n, 256, 256, 3)
-        assert np.abs(picture - plain[start : start + n]).mean() < 1
-        on_card = painter.on_device(codes[start : start + n])
+        part = slice(start, start + n)
+        picture = painter(codes[part], matter[part])
+        assert picture.dtype == np.uint8 and picture.shape == plain[part].shape
+        assert np.abs(picture - plain[part]).mean() < 1
+        assert np.array_equal(painter(codes[part]), painter(codes[part], codes[part]))
+        on_card = painter.on_device(codes[part], matter[part])
         assert on_card.is_cuda and np.array_equal(on_card.cpu().numpy(), picture)
 
 
@@ -169,10 +172,10 @@ def test_the_show_runs_on_the_card_and_goes_on_without_it(window, monkeypatch):
     live = Engine(window, Wishes(preset="garden", compute="cuda"), time.perf_counter())
     on_device, full = CudaPainter.on_device, threading.Event()
 
-    def paint(painter, codes):
+    def paint(painter, *codes):
         if full.is_set():
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return on_device(painter, codes)
+        return on_device(painter, *codes)
 
     monkeypatch.setattr(CudaPainter, "on_device", paint)
     seen = []

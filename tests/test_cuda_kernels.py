@@ -55,11 +55,11 @@ def test_four_phases_are_a_transposed_convolution():
 def test_the_generator_for_cards_draws_the_same_pictures(monkeypatch):
     monkeypatch.setattr(cuda_generator, "Kernels", PlainKernels)
     generator = Generator.load(assets.model("generator.safetensors"))
-    codes = torch.from_numpy(Bank.load(assets.model("bank.safetensors")).codes[:2])
+    shape, matter = torch.from_numpy(Bank.load(assets.model("bank.safetensors")).codes[:4]).split(2)
     with torch.no_grad():
-        plain = generator(codes).permute(0, 2, 3, 1) * 255
+        plain = generator(shape, matter).permute(0, 2, 3, 1) * 255
         pictures = torch.empty(plain.shape, dtype=torch.uint8)
-        CudaGenerator(generator, CPU)(codes, pictures)
+        CudaGenerator(generator, CPU)(shape, matter, pictures)
     assert (pictures.float() - plain).abs().mean() < 0.5
 
 

@@ -99,7 +99,7 @@ def test_blocks_and_frame_rates_do_not_change_the_path(melody):
             for event in listener.push(mono(melody[start : start + block])):
                 shots.extend(clock.hear(event))
         shots.extend(clock.run_to(2.0))
-        paths.append(np.array([shot.code for shot in shots])[:: fps // 30])
+        paths.append(np.array([np.concatenate(shot.code) for shot in shots])[:: fps // 30])
     for path in paths[1:]:
         np.testing.assert_allclose(path, paths[0], atol=1e-4)
 
@@ -117,9 +117,9 @@ def test_memory_does_not_grow_with_the_song(tmp_path, painter):
 
     drawn = [0]
 
-    def counting_painter(codes):
-        drawn[0] += len(codes)
-        return painter(codes)
+    def counting_painter(shape, matter):
+        drawn[0] += len(shape)
+        return painter(shape, matter)
 
     sound = Counting("noise", np.random.default_rng(0).standard_normal((20 * SR, 2)).astype(np.float32) * 0.1)
     render(sound, tmp_path / "clip.mp4", counting_painter, size=(64, 64), fps=10)

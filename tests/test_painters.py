@@ -19,32 +19,46 @@ def codes():
 
 
 @pytest.fixture(scope="module")
-def plain(generator, codes):
-    """[n, 256, 256, 3] in 0..255, from the network as it was trained."""
+def matter(codes):
+    """Of other vectors than the shape."""
+    return np.roll(codes, 1, 0)
+
+
+@pytest.fixture(scope="module")
+def plain(generator, codes, matter):
+    """[n, h, w, 3] in 0..255, from the network as it was trained."""
     with torch.no_grad():
-        return generator(torch.from_numpy(codes)).permute(0, 2, 3, 1).numpy() * 255
+        return generator(torch.from_numpy(codes), torch.from_numpy(matter)).permute(0, 2, 3, 1).numpy() * 255
 
 
-def test_folding_changes_nothing(generator, codes, plain):
+def test_folding_changes_nothing(generator, codes, matter, plain):
     folded = fold_upsampling(fold_norms(generator))
     with torch.no_grad():
-        pictures = folded(torch.from_numpy(codes)).permute(0, 2, 3, 1).numpy() * 255
+        pictures = folded(torch.from_numpy(codes), torch.from_numpy(matter)).permute(0, 2, 3, 1).numpy() * 255
     np.testing.assert_allclose(pictures, plain, atol=0.01)
 
 
-def test_the_chosen_painter_is_faithful(generator, codes, plain):
+def test_the_chosen_painter_is_faithful(generator, codes, matter, plain):
     """Within 1/255 of the plain network's picture, mean absolute difference."""
-    pictures = make_painter(generator, CPU)(codes)
-    assert pictures.dtype == np.uint8 and pictures.shape == (len(codes), 256, 256, 3)
+    pictures = make_painter(generator, CPU)(codes, matter)
+    assert pictures.dtype == np.uint8 and pictures.shape == plain.shape
     assert np.abs(pictures - plain).mean() < 1
 
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
-def test_openvino_draws_the_same_picture(generator, codes, plain, precision):
+def test_openvino_draws_the_same_picture(generator, codes, matter, plain, precision):
     painter = pytest.importorskip("visualizer.neural.openvino_painter").OpenVinoPainter(generator, precision)
     bound = {"f32": 0.5, "bf16": 1.0}[precision]
     for n in (1, len(codes)):
-        assert np.abs(painter(codes[:n]) - plain[:n]).mean() < bound
+        assert np.abs(painter(codes[:n], matter[:n]) - plain[:n]).mean() < bound
+
+
+def test_one_code_is_shape_and_matter_at_once(generator, codes, matter):
+    """Drawn from one code or from the same twice, to the bit; other matter is another picture."""
+    for painter in (make_painter(generator, CPU), TorchPainter(generator, CPU)):
+        pictures = painter(codes)
+        assert np.array_equal(painter(codes, codes.copy()), pictures)
+        assert np.abs(painter(codes, matter).astype(float) - pictures).mean() > 10
 
 
 def test_generators_of_other_sizes_are_drawn_too(codes, tmp_path):
@@ -75,7 +89,7 @@ def test_pictures_stay_when_the_next_ones_are_painted(generator, codes):
 def test_the_show_goes_on_without_the_card(generator, codes, failure):
     calls = []
 
-    def failing(codes):
+    def failing(codes, matter):
         calls.append(len(codes))
         if len(calls) > 1:
             raise failure("CUDA error")
@@ -83,8 +97,8 @@ def test_the_show_goes_on_without_the_card(generator, codes, failure):
 
     told = []
     painter = SteadfastPainter(failing, lambda: TorchPainter(generator, CPU), told.append)
-    assert painter(codes[:1]).max() == 0
-    expected = TorchPainter(generator, CPU)(codes[:1])
-    assert np.array_equal(painter(codes[:1]), expected)
-    assert np.array_equal(painter(codes[:1]), expected)
+    assert painter(codes[:1], codes[1:2]).max() == 0
+    expected = TorchPainter(generator, CPU)(codes[:1], codes[1:2])
+    for _ in range(2):
+        assert np.array_equal(painter(codes[:1], codes[1:2]), expected)
     assert len(calls) == 2 and len(told) == 1 and "graphics card" in told[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from visualizer.latent.code import Code
 from visualizer.neural.stream import PictureStream
 
 
@@ -18,14 +19,15 @@ class Still:
 
     def code(self, moment):
         self.asked.append(moment)
-        return np.full(4096, moment, np.float32)
+        place = np.full(4096, moment, np.float32)
+        return Code(place, place)
 
 
 def paint_in(seconds, step=8):
     """A painter that takes its time; its picture is a grey that counts the pictures, round and round."""
     count = [0]
 
-    def paint(codes):
+    def paint(codes, matter):
         time.sleep(seconds)
         count[0] += step
         return np.full((len(codes), 256, 256, 3), count[0] % 256, np.uint8)
@@ -93,7 +95,7 @@ def test_a_slow_painter_still_gives_a_new_picture_every_frame():
 
 
 def test_an_error_in_painting_comes_out():
-    def broken(codes):
+    def broken(shape, matter):
         raise ValueError("no paint")
 
     with PictureStream(broken, lambda: Still([])) as stream, pytest.raises(ValueError, match="no paint"):

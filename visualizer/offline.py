@@ -26,8 +26,8 @@ from visualizer.display.stage import Stage
 from visualizer.display.video import VideoWriter
 from visualizer.errors import UserError
 from visualizer.latent.bank import Bank
+from visualizer.latent.code import Code, stack
 from visualizer.latent.motion import Motion
-from visualizer.neural.generator import CODE_DIM
 from visualizer.neural.inference import Painter
 from visualizer.progress import bar
 
@@ -85,9 +85,9 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """What one frame is made of: a code [4096] and the sound at that moment."""
+    """What one frame is made of: a code and the sound at that moment."""
 
-    code: np.ndarray
+    code: Code
     loudness: float
     onset: float
 
@@ -154,12 +154,12 @@ def listen(song: Song | Recording, listener: Listener, clock: Clock, report: Rep
 
 
 def paint(takes: Iterable[Take], painter: Painter, report: Report) -> Iterator[tuple[Take, np.ndarray]]:
-    """Every take with its pictures [n, 256, 256, 3] uint8."""
+    """Every take with its pictures [n, h, w, 3] uint8."""
     for take in takes:
         with report.timing("generator"):
             # Always as many, for which the painter is ready.
-            codes = np.resize([shot.code for shot in take.shots], (BATCH_SIZE, CODE_DIM))
-            pictures = painter(codes)[: len(take.shots)]
+            codes = [shot.code for shot in take.shots]
+            pictures = painter(*stack([*codes, *codes[-1:] * (BATCH_SIZE - len(codes))]))[: len(codes)]
         yield take, pictures
 
 

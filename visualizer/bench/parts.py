@@ -27,8 +27,9 @@ from visualizer.bench.report import Row
 from visualizer.bench.stylegan2 import StyleGan2
 from visualizer.display.flash.limiter import FlashLimiter
 from visualizer.neural.cuda_painter import CudaPainter
-from visualizer.neural.generator import CODE_DIM, Generator, fold_norms, fold_upsampling
+from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
 from visualizer.neural.inference import Painter, TorchPainter, fast_dtype, make_painter
+from visualizer.neural.stream import Painting
 
 BATCHES = (1, 4, 16, 64)
 PART = "generator"
@@ -39,8 +40,10 @@ OFFLINE = "song to video, 1280x720 at 30 frames/s"
 Layer = torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear
 
 
-def _codes(n: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((n, CODE_DIM)).astype(np.float32)
+def _codes(n: int, generator: Generator) -> list[np.ndarray]:
+    """Shape and matter of n pictures."""
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal((n, generator.code_dim)).astype(np.float32) for _ in range(2)]
 
 
 def _over_layers(generator: Generator, amount: Callable[[Layer, torch.Tensor, torch.Tensor], float]) -> float:
@@ -54,7 +57,7 @@ def _over_layers(generator: Generator, amount: Callable[[Layer, torch.Tensor, to
 
     hooks = [module.register_forward_hook(add) for module in generator.modules()]
     with torch.inference_mode():
-        generator(torch.zeros(1, CODE_DIM))
+        generator(torch.zeros(1, generator.code_dim))
     for hook in hooks:
         hook.remove()
     return total
@@ -100,10 +103,10 @@ def ceiling(dtype: torch.dtype, device: torch.device, seconds: float) -> float:
     return 2 * n**3 / took
 
 
-def painters(generator: Generator, device: torch.device) -> dict[str, Callable[[np.ndarray], object]]:
+def painters(generator: Generator, device: torch.device) -> dict[str, Painting]:
     """Every way to paint on a device in numbers that it computes natively, the program's own first."""
     chosen = make_painter(generator, device)
-    found: dict[str, Callable[[np.ndarray], object]] = {chosen.name: chosen}
+    found: dict[str, Painting] = {chosen.name: chosen}
     if isinstance(chosen, CudaPainter):
         # As a window needs them; else they are copied to the processor's memory.
         found = {f"{chosen.name}, left on the card": chosen.on_device, **found}
@@ -127,12 +130,13 @@ def measure_generator(generator: Generator, device: torch.device, seconds: float
     plain.load_state_dict(generator.state_dict())
     plain.eval().to(device)
     style_gan = StyleGan2().eval().to(device)
-    one = _codes(1)
-    code, latent = torch.from_numpy(one).to(device), torch.randn(1, 512, device=device)
+    one = _codes(1, generator)
+    code = [torch.from_numpy(part).to(device) for part in one]
+    latent = torch.randn(1, 512, device=device)
     ways = painters(generator, device)
-    calls: dict[str, Callable[[], object]] = {name: partial(p, one) for name, p in ways.items()}
+    calls: dict[str, Callable[[], object]] = {name: partial(p, *one) for name, p in ways.items()}
     with torch.inference_mode():
-        calls["plain eager float32"] = lambda: plain(code)
+        calls["plain eager float32"] = lambda: plain(*code)
         calls["StyleGAN2's size, eager float32"] = lambda: style_gan(latent)
         took = side_by_side(calls, 4 * seconds, device)
     slow = took["plain eager float32"]
@@ -147,8 +151,8 @@ def measure_generator(generator: Generator, device: torch.device, seconds: float
         True,
     )
     for n in BATCHES[1:]:
-        codes = _codes(n)
-        batch = side_by_side({name: partial(p, codes) for name, p in ways.items()}, seconds, device)
+        codes = _codes(n, generator)
+        batch = side_by_side({name: partial(p, *codes) for name, p in ways.items()}, seconds, device)
         for name, s in batch.items():
             yield Row(
                 PART, f"{name}, batch {n}", n / s, "pictures/s", True, f"{1000 * s / n:.2f} ms a picture"
@@ -317,7 +321,7 @@ def measure_start(device: torch.device) -> Iterator[Row]:
         "from visualizer.neural.inference import choose_device, make_painter;"
         "preset, codebook, motion = offline.open_parts('garden');"
         "generator = Generator.load(assets.model('generator.safetensors'));"
-        f"make_painter(generator, choose_device('{device.type}'))(motion.code(0.0)[None])"
+        f"make_painter(generator, choose_device('{device.type}'))(motion.code(0.0).shape[None])"
     )
     times = []
     for _ in range(3):

@@ -12,6 +12,7 @@ import numpy as np
 
 from visualizer.audio.codebook import SILENCE
 from visualizer.audio.listener import Event
+from visualizer.latent.code import Code
 from visualizer.latent.particle import Law, Particle
 
 # So far the particle is moved at once where nothing happens to it.
@@ -78,6 +79,7 @@ class Motion:
         fork._particle = copy.copy(self._particle)
         return fork
 
-    def code(self, time: float) -> np.ndarray:
-        """[d] float32: what to draw at a time not before the last event's."""
-        return self._particle.code(time - self.time)
+    def code(self, time: float) -> Code:
+        """What to draw at a time not before the last event's."""
+        place = self._particle.code(time - self.time)
+        return Code(place, place)

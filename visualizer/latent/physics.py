@@ -19,12 +19,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
 from visualizer.audio.codebook import SILENCE
 from visualizer.audio.listener import Event
 from visualizer.easing import ease
+from visualizer.latent.code import Code, blend
 from visualizer.latent.motion import Motion
 from visualizer.latent.particle import Spring
 from visualizer.latent.ring import Ring
@@ -53,13 +55,6 @@ WANDERING = Spring(response=5.0, bounce=0.0)
 WANDER_S = 4.0, 7.0
 
 
-def blend(a: np.ndarray, b: np.ndarray, weight: float) -> np.ndarray:
-    """Between two codes [d], at the radius between theirs: on the shell, where pictures live."""
-    mixed = (1 - weight) * a + weight * b
-    radius = (1 - weight) * np.linalg.norm(a) + weight * np.linalg.norm(b)
-    return mixed * (radius / max(float(np.linalg.norm(mixed)), 1e-9))
-
-
 @dataclass(frozen=True)
 class _Path:
     """A motion and the events known ahead of it. Never changed, only followed by another."""
@@ -80,7 +75,7 @@ class _Path:
             motion.advance(time - LATE_S)
         return _Path(motion, tuple(e for e in self.ahead if e.time > time))
 
-    def code(self, time: float) -> np.ndarray:
+    def code(self, time: float) -> Code:
         motion = self.motion
         due = [event for event in self.ahead if event.time <= time]
         if due:
@@ -101,18 +96,32 @@ class _Fade:
 
 @dataclass(frozen=True)
 class _Glide:
-    """A distance from the path, that closes."""
+    """A distance from the path, that closes.
 
-    offset: np.ndarray
-    radius: float
+    offset: of each vector of the code; radius: by how much each is longer.
+    """
+
+    offset: Code
+    radius: tuple[float, ...]
     begin: float
     seconds: float
 
-    def apply(self, code: np.ndarray, time: float) -> np.ndarray:
+    @classmethod
+    def between(cls, old: Code, new: Code, begin: float, seconds: float) -> _Glide:
+        """From the old code to the new one's path."""
+        radius = tuple(float(np.linalg.norm(a) - np.linalg.norm(b)) for a, b in zip(old, new, strict=True))
+        return cls(Code(*(a - b for a, b in zip(old, new, strict=True))), radius, begin, seconds)
+
+    def apply(self, code: Code, time: float) -> Code:
         left = 1 - ease((time - self.begin) / self.seconds)
-        radius = float(np.linalg.norm(code)) + left * self.radius
-        away = code + left * self.offset
-        return away * (radius / max(float(np.linalg.norm(away)), 1e-9))
+        return Code(*map(partial(_moved, left), code, self.offset, self.radius))
+
+
+def _moved(share: float, vector: np.ndarray, offset: np.ndarray, longer: float) -> np.ndarray:
+    """A vector moved by a share of an offset, and longer by that share."""
+    radius = float(np.linalg.norm(vector)) + share * longer
+    away = vector + share * offset
+    return away * (radius / max(float(np.linalg.norm(away)), 1e-9))
 
 
 @dataclass
@@ -146,9 +155,9 @@ class Pose:
     _glide: _Glide | None = field(repr=False, default=None)
     _gauge: _Gauge = field(repr=False, default_factory=_Gauge)
 
-    def code(self, time: float) -> np.ndarray:
-        """[d] float32: what to draw at a perf_counter time; ahead of now it is foreseen exactly,
-        save for what is yet to be heard."""
+    def code(self, time: float) -> Code:
+        """What to draw at a perf_counter time; ahead of now it is foreseen exactly, save for what is yet to
+        be heard."""
         self._gauge.asked = max(self._gauge.asked, time)
         return self._code(time - self.delay)
 
@@ -156,7 +165,7 @@ class Pose:
         """The time of the newest event that has a part in `code(time)`; -inf before the first."""
         return max((e.time for e in self._path.ahead if e.time <= time - self.delay), default=self.time)
 
-    def _code(self, time: float) -> np.ndarray:
+    def _code(self, time: float) -> Code:
         code = self._path.code(time)
         if self._fade:
             weight = ease((time - self._fade.begin) / self._fade.seconds)
@@ -164,7 +173,7 @@ class Pose:
                 code = blend(self._fade.leaving.code(time), code, weight)
         if self._glide and time < self._glide.begin + self._glide.seconds:
             code = self._glide.apply(code, time)
-        return code.astype(np.float32, copy=False)
+        return Code(*(vector.astype(np.float32, copy=False) for vector in code))
 
 
 class Physics:
@@ -334,13 +343,14 @@ class Physics:
             replace(pose, _glide=None)._code(before),
             replace(changed, _glide=None)._code(after),
         )
-        if np.linalg.norm(new_path - old_path) < 1e-3 * np.linalg.norm(new_path):
+        if all(
+            np.linalg.norm(new - old) < 1e-3 * np.linalg.norm(new)
+            for old, new in zip(old_path, new_path, strict=True)
+        ):
             return changed
         if pose._glide:
             seconds = max(seconds, pose._glide.begin + pose._glide.seconds - before)
-        old = pose._code(before)
-        radius = float(np.linalg.norm(old) - np.linalg.norm(new_path))
-        return replace(changed, _glide=_Glide(old - new_path, radius, after, seconds))
+        return replace(changed, _glide=_Glide.between(pose._code(before), new_path, after, seconds))
 
     def _settle(self, pose: Pose, now: float, due: float) -> Pose:
         """Let the events take effect whose time has come."""

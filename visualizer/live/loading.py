@@ -70,7 +70,7 @@ def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     device = choose_device(wishes.compute)
     generator = Generator.load(wishes.generator or assets.model("generator.safetensors"))
     painter = show_painter(generator, device, threads, backstage.warn)
-    painter(look.targets[:1])  # the first one takes long
+    painter(look.targets[:1], look.targets[:1])  # the first one takes long
     ring = Ring()
     physics = Physics(ring, look.motion())
     stage = Stage(aspect, FlashLimiter(not wishes.allow_flashing))

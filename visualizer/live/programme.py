@@ -171,7 +171,7 @@ class Programme:
         if path is not None:
             return read_still(path)
         effects = Effects(look.preset.display, look.preset.drive, 1.0)
-        picture = torch.as_tensor(self._parts.painter(look.targets[:1])[0])
+        picture = torch.as_tensor(self._parts.painter(look.targets[:1], look.targets[:1])[0])
         return effects(picture, -20.0, 0.0, 1 / 60).numpy(force=True)
 
     def _edited(self, place: int) -> None:

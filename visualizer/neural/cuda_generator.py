@@ -68,13 +68,12 @@ class CudaGenerator:
         self._modulation = ready(torch.cat(modulation)), ready(torch.cat(offsets))
         self._to_rgb = layer(folded.to_rgb)
 
-    def __call__(self, codes: torch.Tensor, pictures: torch.Tensor) -> None:
-        """Codes [n, 4096] float32 into pictures [n, 256, 256, 3] uint8 sRGB."""
+    def __call__(self, shape: torch.Tensor, matter: torch.Tensor, pictures: torch.Tensor) -> None:
+        """Shape and matter [n, 4096] float32 into pictures [n, h, w, 3] uint8 sRGB."""
         kernels = self._kernels
-        codes = codes.half()
-        style = F.leaky_relu(F.linear(codes, *self._style), 0.2)
+        style = F.leaky_relu(F.linear(matter.half(), *self._style), 0.2)
         modulation = F.linear(style, *self._modulation)
-        x = codes.view(-1, CODE_CHANNELS, CODE_SIZE, CODE_SIZE)
+        x = shape.half().view(-1, CODE_CHANNELS, CODE_SIZE, CODE_SIZE)
         x = x.contiguous(memory_format=torch.channels_last)
         begin = 0
         for (weight, bias), others in self._blocks:

@@ -17,13 +17,13 @@ import torch
 
 from visualizer.neural.cuda_generator import CudaGenerator
 from visualizer.neural.cuda_kernels import NoKernels
-from visualizer.neural.generator import CODE_DIM, PICTURE_SIZE, Generator, fold_norms
+from visualizer.neural.generator import PICTURE_SIZE, Generator, fold_norms
 from visualizer.neural.layout import channels_last
 
 # Before recording, the libraries make their handles and workspaces, and cuDNN tries its algorithms.
 WARM_UP = 3
-Network = Callable[[torch.Tensor, torch.Tensor], None]
-"""From codes [n, 4096] float32 into pictures [n, 256, 256, 3] uint8 sRGB, both on the card."""
+Network = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], None]
+"""From shape and matter [n, d] float32 into pictures [n, h, w, 3] uint8 sRGB, all on the card."""
 log = logging.getLogger("visualizer")
 
 
@@ -31,7 +31,8 @@ log = logging.getLogger("visualizer")
 class Recorded:
     """One batch size: its graph, which begins by reading the codes and ends by writing the pictures.
 
-    codes: [n, 4096] float32 in pinned memory of the host; pictures: [n, 256, 256, 3] uint8 on the card.
+    codes: [2, n, d] float32 in pinned memory of the host, shape and matter; pictures: [n, h, w, 3] uint8 on
+    the card.
     """
 
     graph: torch.cuda.CUDAGraph
@@ -50,6 +51,7 @@ class CudaPainter:
         can't paint."""
         self.device = device
         self.name = "CUDA graph float16"
+        self._code_dim = generator.code_dim
         own = own_network(generator, device) if own_kernels else None
         if own is not None:
             self.name += " with own kernels"
@@ -62,10 +64,10 @@ class CudaPainter:
     # Python's other threads run meanwhile, and each call may have to wait for them: so there are few.
 
     @torch.inference_mode()
-    def __call__(self, codes: np.ndarray) -> np.ndarray:
-        """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB on the host."""
+    def __call__(self, shape: np.ndarray, matter: np.ndarray | None = None) -> np.ndarray:
+        """See `inference.Painter`; the pictures are in the host's memory."""
         with self._lock, torch.cuda.stream(self._stream):
-            pictures = self._paint(codes)
+            pictures = self._paint(shape, matter)
             # Pinned memory is kept for the next ones by torch when these are gone.
             copy = torch.empty(pictures.shape, dtype=torch.uint8, pin_memory=True)
             copy.copy_(pictures, non_blocking=True)
@@ -73,33 +75,34 @@ class CudaPainter:
         return copy.numpy()
 
     @torch.inference_mode()
-    def on_device(self, codes: np.ndarray) -> torch.Tensor:
-        """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB that never leave the card."""
+    def on_device(self, shape: np.ndarray, matter: np.ndarray | None = None) -> torch.Tensor:
+        """See `inference.Painter`; the pictures never leave the card."""
         with self._lock, torch.cuda.stream(self._stream):
-            pictures = self._paint(codes).clone()
+            pictures = self._paint(shape, matter).clone()
             # The caller draws from them on a stream of its own: until then their memory is theirs.
             pictures.record_stream(torch.cuda.default_stream(self.device))
             self._stream.synchronize()
         return pictures
 
-    def _paint(self, codes: np.ndarray) -> torch.Tensor:
+    def _paint(self, shape: np.ndarray, matter: np.ndarray | None) -> torch.Tensor:
         """Begin on the painter's stream, which must have nothing left to do."""
-        n = len(codes)
+        n = len(shape)
         if n not in self._recorded:
             self._recorded[n] = self._record(n)
         recorded = self._recorded[n]
-        recorded.codes[:] = codes
+        recorded.codes[0] = shape
+        recorded.codes[1] = shape if matter is None else matter
         recorded.graph.replay()
         return recorded.pictures
 
     def _record(self, n: int) -> Recorded:
-        host = torch.zeros(n, CODE_DIM, pin_memory=True)
-        codes = torch.zeros(n, CODE_DIM, device=self.device)
+        host = torch.zeros(2, n, self._code_dim, pin_memory=True)
+        codes = torch.zeros(2, n, self._code_dim, device=self.device)
         pictures = torch.empty(n, PICTURE_SIZE, PICTURE_SIZE, 3, dtype=torch.uint8, device=self.device)
 
         def draw() -> None:
             codes.copy_(host, non_blocking=True)
-            self._network(codes, pictures)
+            self._network(codes[0], codes[1], pictures)
 
         # The weights may have been copied on another stream.
         torch.cuda.synchronize(self.device)
@@ -128,8 +131,8 @@ def plain_network(generator: Generator, device: torch.device) -> Network:
     """The network with torch's kernels alone."""
     network = channels_last(fold_norms(generator).to(device, torch.float16))
 
-    def draw(codes: torch.Tensor, pictures: torch.Tensor) -> None:
-        made = network(codes.half()).permute(0, 2, 3, 1)
+    def draw(shape: torch.Tensor, matter: torch.Tensor, pictures: torch.Tensor) -> None:
+        made = network(shape.half(), matter.half()).permute(0, 2, 3, 1)
         pictures.copy_(made.float().mul(255).add(0.5))
 
     return draw

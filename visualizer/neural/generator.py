@@ -1,7 +1,8 @@
 """The generator: 4096 numbers in, a 256×256 picture out.
 
 It inverts the classifier's deep features (Dosovitskiy & Brox 2016, arXiv:1602.02644): the code is
-a 4×4 map of 256 channels, grown by five upsampling blocks, each steered by the whole code.
+a 4×4 map of 256 channels, grown by five upsampling blocks, each steered by the whole code. The map says where
+things are, the steering what they are made of, and both may come from different codes.
 """
 
 from __future__ import annotations
@@ -76,9 +77,15 @@ class Generator(nn.Module):
         self.blocks = nn.ModuleList(UpBlock(i, o, n < refined) for n, (i, o) in enumerate(pairwise(sizes)))
         self.to_rgb = nn.Conv2d(channels[-1], 3 * 4, 3, padding=1)
 
-    def forward(self, codes: torch.Tensor) -> torch.Tensor:
-        style = F.leaky_relu(self.style(codes), 0.2)
-        x = codes.view(-1, CODE_CHANNELS, CODE_SIZE, CODE_SIZE)
+    @property
+    def code_dim(self) -> int:
+        """Numbers in a code."""
+        return self.style.in_features
+
+    def forward(self, shape: torch.Tensor, matter: torch.Tensor | None = None) -> torch.Tensor:
+        """shape: [n, 4096], where things are; matter: [n, 4096], what they are made of, None for the same."""
+        style = F.leaky_relu(self.style(shape if matter is None else matter), 0.2)
+        x = shape.view(-1, CODE_CHANNELS, CODE_SIZE, CODE_SIZE)
         x = x.contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             x = block(x, style)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from visualizer.errors import UserError
-from visualizer.neural.generator import CODE_DIM, Generator, fold_norms, fold_upsampling
+from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
 from visualizer.neural.layout import channels_last
 
 
@@ -20,8 +20,12 @@ class Painter(Protocol):
 
     name: str
 
-    def __call__(self, codes: np.ndarray) -> np.ndarray:
-        """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB."""
+    def __call__(self, shape: np.ndarray, matter: np.ndarray | None = None) -> np.ndarray:
+        """Pictures [n, h, w, 3] uint8 sRGB of codes.
+
+        shape: [n, d] float32, where things are. matter: [n, e] float32, what they are made of; None for the
+        same codes, each of which then is drawn as it was found.
+        """
         ...
 
 
@@ -79,9 +83,9 @@ class TorchPainter:
         self._generator = channels_last(folded.to(device, self.dtype))
 
     @torch.inference_mode()
-    def __call__(self, codes: np.ndarray) -> np.ndarray:
-        """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB."""
-        assert codes.shape[1:] == (CODE_DIM,)
-        pictures = self._generator(torch.from_numpy(codes).to(self.device, self.dtype))
+    def __call__(self, shape: np.ndarray, matter: np.ndarray | None = None) -> np.ndarray:
+        """See `Painter`."""
+        codes = [torch.from_numpy(c).to(self.device, self.dtype) for c in (shape, matter) if c is not None]
+        pictures = self._generator(*codes)
         pictures = pictures.permute(0, 2, 3, 1).float().mul(255).add(0.5)
         return pictures.to(torch.uint8).contiguous().cpu().numpy()

@@ -12,7 +12,7 @@ import openvino as ov
 from openvino import opset13 as ops
 from torch import nn
 
-from visualizer.neural.generator import CODE_CHANNELS, CODE_DIM, CODE_SIZE, Generator, UpBlock
+from visualizer.neural.generator import CODE_CHANNELS, CODE_SIZE, Generator, UpBlock
 
 LEAK = 0.2
 
@@ -87,20 +87,20 @@ def _before_the_first(x: ov.Node, axis: int) -> ov.Node:
 
 
 def build(generator: Generator, n: int) -> ov.Model:
-    """A graph of codes [n, 4096] float32 to pictures that `shuffled` makes whole.
+    """A graph of shape and matter [n, 4096] float32 to pictures that `shuffled` makes whole.
 
     generator: with its normalisation and upsampling folded into the convolutions.
     """
-    codes = ops.parameter([n, CODE_DIM], np.float32, "codes")
-    style = _leaky(_linear(codes, generator.style))
-    x = ops.reshape(codes, ops.constant([n, CODE_CHANNELS, CODE_SIZE, CODE_SIZE]), False)
+    shape, matter = (ops.parameter([n, generator.code_dim], np.float32, name) for name in ("shape", "matter"))
+    style = _leaky(_linear(matter, generator.style))
+    x = ops.reshape(shape, ops.constant([n, CODE_CHANNELS, CODE_SIZE, CODE_SIZE]), False)
     for block in generator.blocks:
         assert isinstance(block, UpBlock)
         x = _block(x, style, block)
     x = ops.sigmoid(_without_mesh(_conv(x, generator.to_rgb)))
     x = ops.add(ops.multiply(x, _constant(255)), _constant(0.5))
     x = ops.convert(ops.floor(x), "u8")
-    return ov.Model([ops.transpose(x, ops.constant([0, 2, 3, 1]))], [codes], "generator")
+    return ov.Model([ops.transpose(x, ops.constant([0, 2, 3, 1]))], [shape, matter], "generator")
 
 
 def shuffled(squares: np.ndarray) -> np.ndarray:

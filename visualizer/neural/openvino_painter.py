@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import openvino as ov
 
-from visualizer.neural.generator import CODE_DIM, Generator, fold_norms, fold_upsampling
+from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
 from visualizer.neural.openvino_graph import build, shuffled
 
 
@@ -31,14 +31,16 @@ class OpenVinoPainter:
         self._lock = threading.Lock()
         self._requests: dict[int, ov.InferRequest] = {}
 
-    def __call__(self, codes: np.ndarray) -> np.ndarray:
-        """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB."""
-        assert codes.shape[1:] == (CODE_DIM,)
-        n = len(codes)
+    def __call__(self, shape: np.ndarray, matter: np.ndarray | None = None) -> np.ndarray:
+        """See `inference.Painter`."""
+        matter = shape if matter is None else matter
+        assert shape.shape == matter.shape
+        n = len(shape)
         # A request serves one caller at a time; stills are painted while the show goes on.
         with self._lock:
             if n not in self._requests:
                 compiled = self._core.compile_model(build(self._generator, n), "CPU", self._settings)
                 self._requests[n] = compiled.create_infer_request()
-            squares = self._requests[n].infer([np.ascontiguousarray(codes)], share_outputs=True)[0]
+            inputs = [np.ascontiguousarray(code) for code in (shape, matter)]
+            squares = self._requests[n].infer(inputs, share_outputs=True)[0]
             return shuffled(squares)  # a copy: the next call writes over the squares

@@ -33,11 +33,11 @@ class SteadfastPainter:
         self._other, self._tell = other, tell
         self._changing = threading.Lock()
 
-    def __call__(self, codes: np.ndarray) -> np.ndarray | torch.Tensor:
-        """Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8 sRGB."""
+    def __call__(self, shape: np.ndarray, matter: np.ndarray) -> np.ndarray | torch.Tensor:
+        """See `inference.Painter`."""
         painter = self._painter
         try:
-            return painter(codes)
+            return painter(shape, matter)
         except FAILURE as error:
             if painter is not self._first:
                 raise
@@ -45,7 +45,7 @@ class SteadfastPainter:
                 if self._painter is self._first:
                     self._tell(f"the graphics card {_why(error)}; the processor goes on.")
                     self._painter = self._other()
-            return self._painter(codes)
+            return self._painter(shape, matter)
 
 
 def show_painter(

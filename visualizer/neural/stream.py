@@ -19,21 +19,22 @@ import numpy as np
 import torch
 
 from visualizer.cores import give_way
+from visualizer.latent.code import Code
 
 # The furthest that a picture is painted ahead of its beginning.
 LONGEST_S = 0.1
 # A picture is to be ready so long before it is needed.
 SPARE_S = 0.002
 
-Painting = Callable[[np.ndarray], np.ndarray | torch.Tensor]
-"""Codes [n, 4096] float32 to pictures [n, 256, 256, 3] uint8, a tensor where they are on a card."""
+Painting = Callable[[np.ndarray, np.ndarray], np.ndarray | torch.Tensor]
+"""Shape [n, d] and matter [n, e] float32 to pictures [n, h, w, 3] uint8, a tensor if they are on a card."""
 
 
 class Pose(Protocol):
-    """Where the particle is. Times are of time.perf_counter."""
+    """Where the particles are. Times are of time.perf_counter."""
 
-    def code(self, time: float) -> np.ndarray:
-        """What to draw at a time, [4096] float32."""
+    def code(self, time: float) -> Code:
+        """What to draw at a time."""
         ...
 
     def heard(self, time: float) -> float:
@@ -45,7 +46,7 @@ class Pose(Protocol):
 class Picture:
     """A painted moment.
 
-    pixels: [256, 256, 3] uint8. time: when it is to be seen. begun, took: when painting began and how long
+    pixels: [h, w, 3] uint8. time: when it is to be seen. begun, took: when painting began and how long
     it went on, seconds of time.perf_counter. pose: what it was painted from.
     """
 
@@ -184,7 +185,8 @@ class PictureStream:
     def _paint(self, target: float, planned: float) -> None:
         begun = time.perf_counter()
         pose = self._pose()
-        pixels = torch.as_tensor(self._painter(pose.code(target)[None])[0])
+        code = pose.code(target)
+        pixels = torch.as_tensor(self._painter(code.shape[None], code.matter[None])[0])
         now = time.perf_counter()
         picture = Picture(pixels, target, begun, now - begun, pose)
         with self._changed:

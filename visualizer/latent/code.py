@@ -1,0 +1,34 @@
+"""A code: the two vectors that a picture is drawn from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Code(NamedTuple):
+    """What to draw: where things are, and what they are made of.
+
+    shape: [d] float32, the map that the generator begins with. matter: [e] float32, the style that steers its
+    blocks. A vector of the bank is both at once.
+    """
+
+    shape: np.ndarray
+    matter: np.ndarray
+
+
+def blend(a: Code, b: Code, weight: float) -> Code:
+    """Between two codes, each vector at the radius between theirs: on the shell, where pictures live."""
+    return Code(*(_between(*pair, weight) for pair in zip(a, b, strict=True)))
+
+
+def _between(a: np.ndarray, b: np.ndarray, weight: float) -> np.ndarray:
+    mixed = (1 - weight) * a + weight * b
+    radius = (1 - weight) * np.linalg.norm(a) + weight * np.linalg.norm(b)
+    return mixed * np.float32(radius / max(float(np.linalg.norm(mixed)), 1e-9))
+
+
+def stack(codes: list[Code]) -> tuple[np.ndarray, np.ndarray]:
+    """Codes for a painter: ([n, d], [n, e])."""
+    return np.stack([code.shape for code in codes]), np.stack([code.matter for code in codes])
