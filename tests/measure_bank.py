@@ -22,22 +22,23 @@ import torch.nn.functional as F
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
-from visualizer import assets, preset
 from visualizer.audio.codebook import SILENCE, Codebook
 from visualizer.audio.listener import Listener
 from visualizer.audio.song import Song, mono
 from visualizer.audio.spectrum import Spectrum
+from visualizer.common import assets
+from visualizer.common.progress import bar
+from visualizer.control import preset
 from visualizer.latent import mapping
 from visualizer.latent.bank import STYLES, Bank
 from visualizer.latent.code import stack
-from visualizer.neural import pictures
-from visualizer.neural.collection import STOPS
-from visualizer.neural.dream import Region, climb
-from visualizer.neural.dreaming import Dreamer
-from visualizer.neural.efficientnet import N_CLASSES
+from visualizer.learning import pictures
+from visualizer.learning.collection import STOPS
+from visualizer.learning.dream import Region, climb
+from visualizer.learning.dreaming import Dreamer
+from visualizer.learning.efficientnet import N_CLASSES
+from visualizer.learning.starts import BATCH_SIZE
 from visualizer.neural.inference import fast_numbers
-from visualizer.neural.starts import BATCH_SIZE
-from visualizer.progress import bar
 
 SEEDS = range(5)
 PAIRS = 2000

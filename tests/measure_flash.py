@@ -18,18 +18,19 @@ import numpy as np
 import test_flash
 import torch
 
-from visualizer import assets, offline
 from visualizer.audio.demo_tune import demo_tune
 from visualizer.audio.listener import Listener
 from visualizer.audio.song import Recording, Song, mono
 from visualizer.audio.spectrum import SAMPLE_RATE
-from visualizer.display.flash.limiter import FILE_MARGIN, FlashLimiter
-from visualizer.display.stage import Stage
-from visualizer.display.video import VideoWriter
-from visualizer.flash_check import check_video
+from visualizer.common import assets
 from visualizer.latent.code import stack
 from visualizer.neural.generator import Generator
 from visualizer.neural.inference import Painter, make_painter
+from visualizer.offline import engine as offline
+from visualizer.offline.flash_check import check_video
+from visualizer.output.video import VideoWriter
+from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
+from visualizer.picture.stage import Stage
 
 FPS = 30
 SIZE = 640, 360

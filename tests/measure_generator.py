@@ -22,14 +22,14 @@ import torch.nn.functional as F
 from convert_judge import package_state
 from PIL import Image
 
-from visualizer import assets
-from visualizer.neural import pictures
-from visualizer.neural.classifier import Classifier
-from visualizer.neural.efficientnet import EfficientNetLite
-from visualizer.neural.encoder import Encoder
+from visualizer.common import assets
+from visualizer.learning import pictures
+from visualizer.learning.classifier import Classifier
+from visualizer.learning.efficientnet import EfficientNetLite
+from visualizer.learning.encoder import Encoder
+from visualizer.learning.sheet import contact_sheet
+from visualizer.learning.trainer import between
 from visualizer.neural.generator import Generator
-from visualizer.neural.sheet import contact_sheet
-from visualizer.neural.trainer import between
 
 DIMENSIONS = 64
 REFERENCE = 1500

@@ -21,11 +21,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from visualizer import assets, weights
+from visualizer.common import assets, weights
+from visualizer.common.progress import bar
 from visualizer.latent.bank import Bank
-from visualizer.neural import pictures
-from visualizer.neural.classifier import Classifier
-from visualizer.neural.encoder import Encoder
+from visualizer.learning import pictures
+from visualizer.learning.classifier import Classifier
+from visualizer.learning.encoder import Encoder
+from visualizer.learning.trainer import between
 from visualizer.neural.generator import (
     CHANNELS,
     CODE_CHANNELS,
@@ -37,8 +39,6 @@ from visualizer.neural.generator import (
 )
 from visualizer.neural.inference import choose_device
 from visualizer.neural.layout import channels_last
-from visualizer.neural.trainer import between
-from visualizer.progress import bar
 
 # Photos of each folder whose codes it learns on.
 PHOTOS = 950

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from visualizer.ahead import ahead
+from visualizer.common.ahead import ahead
 
 
 def test_the_same_items_in_order():

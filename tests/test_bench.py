@@ -12,7 +12,7 @@ from visualizer.bench import parts
 from visualizer.bench.clock import side_by_side
 from visualizer.bench.report import Report, Row
 from visualizer.bench.stylegan2 import StyleGan2
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
 from visualizer.neural.generator import CODE_DIM
 
 

@@ -8,14 +8,14 @@ import pytest
 from conftest import SR, write_sound
 from sklearn.cluster import KMeans
 
-from visualizer import assets
 from visualizer.audio import fitting
 from visualizer.audio.codebook import N_CLUSTERS, SILENCE, Codebook, usage
 from visualizer.audio.demo_tune import demo_tune
 from visualizer.audio.listener import Listener
 from visualizer.audio.song import Song, mono
 from visualizer.audio.spectrum import Spectrum, SpectrumSettings
-from visualizer.errors import UserError
+from visualizer.common import assets
+from visualizer.common.errors import UserError
 
 SETTINGS = SpectrumSettings()
 

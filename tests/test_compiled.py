@@ -9,7 +9,7 @@ import pytest
 
 LOOP = """
     import numpy as np
-    from visualizer.compiled import compiled, inlined
+    from visualizer.common.compiled import compiled, inlined
     from factor import FACTOR, twice
 
     @compiled("int64(int64[::1])")
@@ -22,7 +22,7 @@ LOOP = """
     print(total(np.arange(4)))
 """
 FACTOR = """
-    from visualizer.compiled import inlined
+    from visualizer.common.compiled import inlined
 
     FACTOR = {factor}
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from visualizer.cores import GIVING_WAY, give_way, handing_over, painting_threads
+from visualizer.common.cores import GIVING_WAY, give_way, handing_over, painting_threads
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows priorities of threads")

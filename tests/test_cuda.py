@@ -14,15 +14,16 @@ import pytest
 import torch
 from test_flash import ADVERSARIAL, limit
 
-from visualizer import assets, offline
-from visualizer import preset as presets
 from visualizer.audio.song import Song
-from visualizer.display import interop
-from visualizer.display.flash.limiter import FlashLimiter
-from visualizer.display.stage import Stage
+from visualizer.common import assets
+from visualizer.control import preset as presets
 from visualizer.latent.bank import Bank
 from visualizer.neural.generator import Generator
 from visualizer.neural.inference import TorchPainter, make_painter
+from visualizer.offline import engine as offline
+from visualizer.output import interop
+from visualizer.picture.flash.limiter import FlashLimiter
+from visualizer.picture.stage import Stage
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
@@ -124,8 +125,8 @@ def test_the_limiter_keeps_the_rule(name):
 
 @pytest.mark.parametrize("way", ["interop", "memory"])
 def test_a_frame_on_the_card_reaches_the_window(window, pictures, monkeypatch, way):
-    from visualizer.display.graphics import read_screen
-    from visualizer.display.upscale import Upscaler
+    from visualizer.output.graphics import read_screen
+    from visualizer.output.upscale import Upscaler
 
     def no_runtime():
         raise interop.NoInterop("not today")
@@ -209,9 +210,9 @@ def test_the_show_runs_on_the_card_and_goes_on_without_it(window, monkeypatch):
 def test_training_goes_as_on_the_processor(tmp_path):
     from PIL import Image
 
-    from visualizer.neural.classifier import Classifier
-    from visualizer.neural.pictures import Pictures
-    from visualizer.neural.trainer import Trainer
+    from visualizer.learning.classifier import Classifier
+    from visualizer.learning.pictures import Pictures
+    from visualizer.learning.trainer import Trainer
 
     rng = np.random.default_rng(0)
     for i in range(60):

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from visualizer import assets
+from visualizer.common import assets
 from visualizer.latent.bank import Bank
 from visualizer.neural import cuda_generator
 from visualizer.neural.cuda_generator import CudaGenerator, phases

@@ -11,12 +11,12 @@ import torch
 from conftest import ENVIRONMENT
 from PIL import Image
 
-from visualizer import assets
+from visualizer.common import assets
 from visualizer.latent.bank import Bank
-from visualizer.neural import collection, dream, starts
-from visualizer.neural.collection import STOPS, Collection, Garbage
-from visualizer.neural.dream import Dream, Region
-from visualizer.neural.dreaming import Dreamer, class_numbers
+from visualizer.learning import collection, dream, starts
+from visualizer.learning.collection import STOPS, Collection, Garbage
+from visualizer.learning.dream import Dream, Region
+from visualizer.learning.dreaming import Dreamer, class_numbers
 
 CPU = torch.device("cpu")
 SHORT = ("--classes", "daisy, goldfish", "--stop-at", "0.05", "--steps", "5", "--seed", "3")

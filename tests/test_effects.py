@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from visualizer.display.effects import effects as module
-from visualizer.display.effects.card import CardCanvas
-from visualizer.display.effects.effects import Effects, hue_matrix
-from visualizer.display.effects.processor import ProcessorCanvas
-from visualizer.display.framing import MARGIN, frame
-from visualizer.preset import DisplayTable, DriveTable
+from visualizer.control.preset import DisplayTable, DriveTable
+from visualizer.picture.effects import effects as module
+from visualizer.picture.effects.card import CardCanvas
+from visualizer.picture.effects.effects import Effects, hue_matrix
+from visualizer.picture.effects.processor import ProcessorCanvas
+from visualizer.picture.framing import MARGIN, frame
 
 RNG = np.random.default_rng(0)
 # Smooth random picture: like a photo, it has structure at every scale.

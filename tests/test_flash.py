@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 
-from visualizer.display.flash.grid import Grid
-from visualizer.display.flash.limiter import FlashLimiter
-from visualizer.display.flash.pixels import CardPixels, ProcessorPixels
+from visualizer.picture.flash.grid import Grid
+from visualizer.picture.flash.limiter import FlashLimiter
+from visualizer.picture.flash.pixels import CardPixels, ProcessorPixels
 
 H, W = 18, 24
 BLACK, WHITE, RED, BLUE = (0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255)

@@ -8,11 +8,11 @@ import flash_reference as reference
 import numpy as np
 import pytest
 
-from visualizer import flash_fix
 from visualizer.cli.video import check
-from visualizer.errors import UserError
-from visualizer.flash_check import check_video
-from visualizer.flash_fix import fix_video
+from visualizer.common.errors import UserError
+from visualizer.offline import flash_fix
+from visualizer.offline.flash_check import check_video
+from visualizer.offline.flash_fix import fix_video
 
 H, W, FPS = 48, 64, 30
 RATE = 44100

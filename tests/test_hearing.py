@@ -3,7 +3,7 @@
 import pytest
 
 from visualizer.audio.codebook import Codebook
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
 from visualizer.latent.ring import Ring
 from visualizer.live.hearing import Hearing
 

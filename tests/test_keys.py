@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from visualizer.display import keys, panels
-from visualizer.display.keys import BINDINGS, Leaving, Press, press
+from visualizer.control.actions import ACTIONS, as_markdown
+from visualizer.control.keys import Leaving, Press, press
+from visualizer.output import panels
 
 
 def test_no_key_does_two_things():
-    everything = [key for binding in BINDINGS for key in binding.keys]
+    everything = [key for action in ACTIONS for key in action.keys]
     assert len(everything) == len(set(everything))
 
 
@@ -45,15 +46,15 @@ def test_the_engine_knows_every_action():
     from visualizer.live import controls
 
     source = inspect.getsource(controls)
-    for binding in BINDINGS:
-        assert f'"{binding.action}"' in source, binding.action
+    for action in ACTIONS:
+        assert f'"{action.name}"' in source, action.name
 
 
 def test_the_readme_has_the_table():
-    lines = keys.as_markdown().splitlines()
-    assert len(lines) == len(BINDINGS) + 2
+    lines = as_markdown().splitlines()
+    assert len(lines) == len(ACTIONS) + 2
     readme = Path(__file__).parent.parent / "README.md"
-    assert keys.as_markdown().strip() in readme.read_text(encoding="utf-8")
+    assert as_markdown().strip() in readme.read_text(encoding="utf-8")
     assert all(re.fullmatch(r"\| .+ \| .+ \|", line) for line in lines)
     assert "| H, F1 | this list |" in lines
 

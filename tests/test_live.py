@@ -13,13 +13,13 @@ import torch
 from PIL import Image
 from screen import SIZE, wait_for, x_server
 
-from visualizer import assets
-from visualizer import preset as presets
-from visualizer.display.framing import frame_shape
-from visualizer.display.stage import Stage
-from visualizer.errors import UserError
+from visualizer.common import assets
+from visualizer.common.errors import UserError
+from visualizer.control import preset as presets
+from visualizer.control.repertoire import Repertoire
 from visualizer.live.backstage import Backstage
-from visualizer.repertoire import Repertoire
+from visualizer.picture.framing import frame_shape
+from visualizer.picture.stage import Stage
 
 PRESETS = sorted(assets.folder("presets").glob("*.toml"))
 TITLES = [tomllib.loads(path.read_text())["title"] for path in PRESETS]
@@ -175,9 +175,9 @@ def test_in_this_process(monkeypatch, tmp_path):
     """Without Xvfb: the errors of a broken preset and of a failed still are told in the window."""
     import pygame
 
-    from visualizer.display.window import NoDisplay, Window
     from visualizer.live.engine import Engine
     from visualizer.live.loading import Wishes
+    from visualizer.output.window import NoDisplay, Window
 
     monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
     own = tmp_path / "own.toml"

@@ -8,8 +8,8 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
-from visualizer import assets
 from visualizer.audio.codebook import Codebook
+from visualizer.common import assets
 from visualizer.latent import mapping
 from visualizer.latent.bank import Bank
 

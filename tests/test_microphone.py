@@ -22,7 +22,7 @@ from visualizer.audio.microphone import Microphone
 from visualizer.audio.portaudio import find_device, list_devices
 from visualizer.audio.song import mono
 from visualizer.audio.timing import StreamClock
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
 from visualizer.latent.ring import Ring
 
 pytestmark = pytest.mark.usefixtures("on_time")
@@ -169,11 +169,11 @@ def test_events_carry_their_time_of_capture(codebook, tune, host_time):
 MISSING = """
 import ctypes.util
 ctypes.util.find_library = lambda name: None
-from visualizer import assets
+from visualizer.common import assets
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.microphone import Microphone
 from visualizer.audio.portaudio import library
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
 from visualizer.latent.ring import Ring
 import time
 with Microphone(Codebook.load(assets.model("codebook.safetensors")), Ring()) as microphone:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from visualizer import assets
-from visualizer.errors import UserError
+from visualizer.common import assets
+from visualizer.common.errors import UserError
 from visualizer.latent import names
-from visualizer.neural.classifier import Classifier
+from visualizer.learning.classifier import Classifier
 
 
 @pytest.fixture(scope="module")

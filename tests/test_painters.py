@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from visualizer import assets, weights
+from visualizer.common import assets, weights
 from visualizer.latent.bank import Bank
 from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
 from visualizer.neural.inference import TorchPainter, make_painter

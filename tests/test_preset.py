@@ -2,9 +2,10 @@
 
 import pytest
 
-from visualizer import assets, preset
 from visualizer.audio.codebook import Codebook
-from visualizer.errors import UserError
+from visualizer.common import assets
+from visualizer.common.errors import UserError
+from visualizer.control import preset
 from visualizer.latent.bank import Bank
 from visualizer.latent.particle import Gravity, Spring
 

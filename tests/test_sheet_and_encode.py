@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visualizer import assets
+from visualizer.common import assets
 from visualizer.latent.bank import Bank
+from visualizer.learning.sheet import draw_codes
 from visualizer.neural.generator import Generator
 from visualizer.neural.inference import choose_device, make_painter
-from visualizer.neural.sheet import draw_codes
 
 
 @pytest.fixture(scope="module")

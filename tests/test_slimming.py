@@ -4,7 +4,7 @@ import pytest
 import slim_generator
 import torch
 
-from visualizer import assets, weights
+from visualizer.common import assets, weights
 from visualizer.latent.bank import Bank
 from visualizer.neural.generator import CHANNELS, REFINED, Generator
 

@@ -6,7 +6,7 @@ import pytest
 from conftest import SR, write_sound
 
 from visualizer.audio.song import Song
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
 
 
 def read(path, **part):

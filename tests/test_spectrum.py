@@ -124,7 +124,7 @@ def test_dc_is_not_heard():
 
 @pytest.fixture(scope="module")
 def codebook():
-    from visualizer import assets
+    from visualizer.common import assets
 
     return Codebook.load(assets.model("codebook.safetensors"))
 

@@ -14,13 +14,13 @@ from conftest import ENVIRONMENT
 from PIL import Image
 from sklearn.decomposition import PCA
 
-from visualizer import assets, weights
-from visualizer.errors import UserError
-from visualizer.neural.classifier import Classifier
+from visualizer.common import assets, weights
+from visualizer.common.errors import UserError
+from visualizer.learning.classifier import Classifier
+from visualizer.learning.moment_matching import MomentMatching, Spread
+from visualizer.learning.pictures import Pictures, split, vary
+from visualizer.learning.trainer import CATCH_UP_STEPS, WARM_UP_STEPS, Trainer
 from visualizer.neural.generator import Generator
-from visualizer.neural.moment_matching import MomentMatching, Spread
-from visualizer.neural.pictures import Pictures, split, vary
-from visualizer.neural.trainer import CATCH_UP_STEPS, WARM_UP_STEPS, Trainer
 
 
 @pytest.fixture(scope="module")
@@ -262,11 +262,11 @@ def test_two_processes_are_as_one(folder, tmp_path):
     script.write_text(
         textwrap.dedent(f"""
         import json, sys, torch
-        from visualizer import assets
-        from visualizer.neural import distributed
-        from visualizer.neural.classifier import Classifier
-        from visualizer.neural.pictures import Pictures
-        from visualizer.neural.trainer import Trainer, WARM_UP_STEPS
+        from visualizer.common import assets
+        from visualizer.learning import distributed
+        from visualizer.learning.classifier import Classifier
+        from visualizer.learning.pictures import Pictures
+        from visualizer.learning.trainer import Trainer, WARM_UP_STEPS
         torch.set_num_threads(1)
         device = distributed.start(torch.device("cpu"))
         run = Trainer(

@@ -10,16 +10,16 @@ import pytest
 import torch
 from conftest import ENVIRONMENT
 
-from visualizer.display.window import Window
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
+from visualizer.output.window import Window
 
 WAYS = ("processor", "splines", "bilinear")
 
 
 def drawn(window, picture, way="splines"):
     """What a picture [h, w, 3] looks like in the window."""
-    from visualizer.display.graphics import read_screen
-    from visualizer.display.upscale import Upscaler
+    from visualizer.output.graphics import read_screen
+    from visualizer.output.upscale import Upscaler
 
     upscaler = Upscaler()
     upscaler.way = way
@@ -113,7 +113,7 @@ def crisp(picture):
 
 @pytest.mark.parametrize("height, width", [(100, 160), (101, 160), (97, 97), (120, 80), (5, 3)])
 def test_the_processor_sharpens_as_the_shader_says(height, width):
-    from visualizer.display.sharpening import Sharpening
+    from visualizer.picture.sharpening import Sharpening
 
     sharpening = Sharpening()
     for seed in range(2):
@@ -140,8 +140,8 @@ def test_splines_enlarge_as_pillow_does(window, way, height, width):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_picture_stays_until_the_next_is_uploaded(window, way):
-    from visualizer.display.graphics import read_screen
-    from visualizer.display.upscale import Upscaler
+    from visualizer.output.graphics import read_screen
+    from visualizer.output.upscale import Upscaler
 
     upscaler = Upscaler()
     upscaler.way = way
@@ -157,7 +157,7 @@ def test_a_picture_stays_until_the_next_is_uploaded(window, way):
 
 
 def test_the_way_is_chosen_by_the_clock(window, monkeypatch):
-    from visualizer.display import upscale
+    from visualizer.output import upscale
 
     upscaler, frame = upscale.Upscaler(), torch.zeros(100, 160, 3, dtype=torch.uint8)
     took = {"processor": 0.003, "splines": 0.002, "bilinear": 0.001}
@@ -177,7 +177,7 @@ def test_the_way_is_chosen_by_the_clock(window, monkeypatch):
 
 
 def test_software_leaves_enlarging_to_the_processor(window):
-    from visualizer.display.upscale import Upscaler
+    from visualizer.output.upscale import Upscaler
 
     if not window.software:
         pytest.skip("there is a graphics card")
@@ -230,8 +230,8 @@ def test_events_of_the_window(window):
 
 def hud_frames(window, hud, picture, seconds):
     """Frames of a HUD over a picture, at 20 a second."""
-    from visualizer.display.graphics import read_screen
-    from visualizer.display.upscale import Upscaler
+    from visualizer.output.graphics import read_screen
+    from visualizer.output.upscale import Upscaler
 
     upscaler = Upscaler()
     upscaler.upload(picture)
@@ -244,8 +244,8 @@ def hud_frames(window, hud, picture, seconds):
 
 
 def test_overlays_fade_in_and_out_and_leave_nothing(window):
-    from visualizer.display.hud import Hud
-    from visualizer.display.panels import Thumbnail
+    from visualizer.output.hud import Hud
+    from visualizer.output.panels import Thumbnail
 
     hud, picture = Hud(), plain((90, 120, 150))
     hud.info = [("frames", "60.0 a second"), ("cluster", "7")]
@@ -268,7 +268,7 @@ def test_overlays_fade_in_and_out_and_leave_nothing(window):
 
 
 def test_hammering_on_a_key_makes_no_flash(window):
-    from visualizer.display.fade import Fade
+    from visualizer.picture.fade import Fade
 
     fade, levels = Fade(), []
     for i in range(200):  # 10 presses a second
@@ -280,8 +280,8 @@ def test_hammering_on_a_key_makes_no_flash(window):
 
 
 def test_a_click_finds_the_thumbnail(window):
-    from visualizer.display.hud import Hud
-    from visualizer.display.panels import Thumbnail
+    from visualizer.output.hud import Hud
+    from visualizer.output.panels import Thumbnail
 
     hud = Hud()
     hud.thumbnails = [Thumbnail(name, None) for name in ("One", "Two", "Three")]
@@ -296,7 +296,7 @@ def test_a_click_finds_the_thumbnail(window):
 def test_stills_are_numbered_and_never_overwritten(tmp_path):
     from PIL import Image
 
-    from visualizer.display.stills import save_still
+    from visualizer.output.stills import save_still
 
     (tmp_path / "visualizer-0002.png").write_text("mine")
     picture = soft_noise(40, 60)
@@ -349,7 +349,7 @@ def test_a_missing_package_is_one_sentence(package):
 def test_the_benchmark_does_without_opengl():
     run = (
         "import sys; sys.modules['OpenGL'] = None\n"
-        "from visualizer.bench import parts; from visualizer.errors import UserError\n"
+        "from visualizer.bench import parts; from visualizer.common.errors import UserError\n"
         "import torch\n"
         "try: list(parts.measure_window(0.1, torch.device('cpu')))\n"
         "except UserError as error: sys.exit(str(error))"
@@ -366,9 +366,9 @@ def test_a_monitor_that_is_not_there(monkeypatch):
 
 
 def test_an_unlimited_window_is_marked_for_as_long_as_it_is_open(window):
-    from visualizer.display.graphics import read_screen
-    from visualizer.display.hud import Hud
-    from visualizer.display.upscale import Upscaler
+    from visualizer.output.graphics import read_screen
+    from visualizer.output.hud import Hud
+    from visualizer.output.upscale import Upscaler
 
     upscaler, corners = Upscaler(), []
     for hud in (Hud(), Hud(mark="flashes are NOT limited")):

@@ -1,0 +1,1 @@
+"""Hears: devices, files, spectrum, onsets and the codebook that names every moment."""

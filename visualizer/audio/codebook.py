@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from visualizer import weights
 from visualizer.audio.spectrum import SpectrumSettings, Window
-from visualizer.errors import UserError
+from visualizer.common import weights
+from visualizer.common.errors import UserError
 
 N_CLUSTERS = 100
 # The cluster of silence: outside the codebook, because nothing is heard that could be compared.

@@ -10,7 +10,7 @@ import numpy as np
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.song import Song, mono
 from visualizer.audio.spectrum import Spectrum, SpectrumSettings
-from visualizer.progress import bar
+from visualizer.common.progress import bar
 
 # The first moments of a piece, in which the spectrum still gets to know it.
 WARM_UP_S = 2.0

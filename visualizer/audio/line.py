@@ -16,7 +16,7 @@ from visualizer.audio import portaudio
 from visualizer.audio.default_device import DefaultDevice
 from visualizer.audio.portaudio import Device, Kind
 from visualizer.audio.timing import Durations, StreamClock, request_realtime_priority
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
 
 log = logging.getLogger("visualizer")
 WHAT = {"input": "microphone", "output": "loudspeaker"}

@@ -17,7 +17,7 @@ from visualizer.audio.line import Line
 from visualizer.audio.listener import Event, Listener
 from visualizer.audio.resampler import Resampler
 from visualizer.audio.song import Recording, Song, mono
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
 
 log = logging.getLogger("visualizer")
 

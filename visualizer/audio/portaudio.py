@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal, TypeVar
 
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
 
 Kind = Literal["input", "output"]
 T = TypeVar("T")

@@ -12,8 +12,8 @@ import numpy as np
 
 from visualizer.audio.media import open_media
 from visualizer.audio.spectrum import SAMPLE_RATE
-from visualizer.errors import UserError
-from visualizer.files import reason
+from visualizer.common.errors import UserError
+from visualizer.common.files import reason
 
 
 class Recording:

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from visualizer import offline
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.demo_tune import demo_tune
 from visualizer.audio.listener import Event, Listener
@@ -25,11 +24,12 @@ from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.bench.clock import side_by_side
 from visualizer.bench.report import Row
 from visualizer.bench.stylegan2 import StyleGan2
-from visualizer.display.flash.limiter import FlashLimiter
 from visualizer.neural.cuda_painter import CudaPainter
 from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
 from visualizer.neural.inference import Painter, TorchPainter, fast_dtype, make_painter
 from visualizer.neural.stream import Painting
+from visualizer.offline import engine as offline
+from visualizer.picture.flash.limiter import FlashLimiter
 
 BATCHES = (1, 4, 16, 64)
 PART = "generator"
@@ -244,12 +244,12 @@ def measure_window(
 
     Raises UserError where there is no window.
     """
-    from visualizer.display.window import Window
+    from visualizer.output.window import Window
 
     with Window("visualizer bench", size, vsync=False) as window:
         # Only a window knows that there is an OpenGL to import.
-        from visualizer.display.graphics import GL
-        from visualizer.display.upscale import WAYS, Upscaler, Way
+        from visualizer.output.graphics import GL
+        from visualizer.output.upscale import WAYS, Upscaler, Way
 
         upscaler = Upscaler()
         frame = torch.randint(0, 255, (248, 441, 3), dtype=torch.uint8, device=device)
@@ -271,8 +271,8 @@ def measure_window(
 
 def _uploads(frame: torch.Tensor, seconds: float) -> Iterator[Row]:
     """A frame from the card to the window's texture, on the card and through memory."""
-    from visualizer.display.graphics import GL
-    from visualizer.display.upscale import Upscaler
+    from visualizer.output.graphics import GL
+    from visualizer.output.upscale import Upscaler
 
     direct, detour = Upscaler(), Upscaler(interop=False)
 
@@ -316,7 +316,7 @@ def measure_offline(painter: Painter, seconds: float) -> Iterator[Row]:
 def measure_start(device: torch.device) -> Iterator[Row]:
     """A new process from nothing to its first picture."""
     program = (
-        "from visualizer import assets, offline;"
+        "from visualizer.common import assets; from visualizer.offline import engine as offline;"
         "from visualizer.neural.generator import Generator;"
         "from visualizer.neural.inference import choose_device, make_painter;"
         "preset, codebook, motion = offline.open_parts('garden');"

@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from visualizer.errors import UserError
-from visualizer.files import unwritable
+from visualizer.common.errors import UserError
+from visualizer.common.files import unwritable
 
 # Changes smaller than this part are noise.
 NOISE = 0.05

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import torch
 
-from visualizer import __version__, assets
+from visualizer import __version__
 from visualizer.audio.codebook import Codebook
 from visualizer.bench import parts
 from visualizer.bench.report import Report, Row
-from visualizer.cores import painting_threads
-from visualizer.errors import UserError
+from visualizer.common import assets
+from visualizer.common.cores import painting_threads
+from visualizer.common.errors import UserError
+from visualizer.common.progress import bar
 from visualizer.neural.generator import Generator
 from visualizer.neural.inference import make_painter
-from visualizer.progress import bar
 
 
 def machine(device: torch.device) -> dict[str, str]:

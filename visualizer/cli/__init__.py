@@ -16,7 +16,7 @@ import click
 from visualizer import __version__
 from visualizer.cli import learning, measuring, options, showing, video
 from visualizer.cli.group import Commands
-from visualizer.files import unwritable
+from visualizer.common.files import unwritable
 
 
 @click.group(

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
 
 INTERRUPTED = 130
 log = logging.getLogger("visualizer")

@@ -9,8 +9,8 @@ import click
 
 from visualizer.cli import options
 from visualizer.cli.group import INTERRUPTED
-from visualizer.errors import UserError
-from visualizer.files import check_writable
+from visualizer.common.errors import UserError
+from visualizer.common.files import check_writable
 
 SHEET_FORMATS = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -82,10 +82,10 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start
     if resume and start:
         raise UserError("--resume and --from both say where to start; give one of them.")
 
-    from visualizer import assets
-    from visualizer.neural.classifier import Classifier
+    from visualizer.common import assets
+    from visualizer.learning.classifier import Classifier
+    from visualizer.learning.training import train as run
     from visualizer.neural.inference import choose_device
-    from visualizer.neural.training import train as run
 
     if start == Path("shipped"):
         start = assets.model("generator.safetensors")
@@ -176,7 +176,7 @@ def dream(
         raise UserError("--style and --stop-at both say where climbs end; give one of them.")
     check_writable(output)
 
-    from visualizer.neural import dreaming
+    from visualizer.learning import dreaming
     from visualizer.neural.inference import choose_device
 
     wanted = dreaming.class_numbers(classes) if classes else range(1000) if everything else None
@@ -220,8 +220,8 @@ def encode(photos: tuple[Path, ...], output: Path, generator: Path | None) -> No
     """
     check_writable(output)
 
-    from visualizer import assets
-    from visualizer.neural.encoding import encode_photos
+    from visualizer.common import assets
+    from visualizer.learning.encoding import encode_photos
 
     bank, skipped = encode_photos(
         photos,
@@ -251,7 +251,7 @@ def sheet(file: Path, output: Path, generator: Path | None, compute: str) -> Non
         raise UserError(f"{output}: a sheet is a picture; choose a path ending in .png or .jpg.")
     check_writable(output)
 
-    from visualizer.neural import sheet as sheets
+    from visualizer.learning import sheet as sheets
     from visualizer.neural.inference import choose_device
 
     picture = sheets.of_file(file, choose_device(compute), generator)

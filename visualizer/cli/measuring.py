@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from visualizer.cli import options
-from visualizer.files import check_writable
+from visualizer.common.files import check_writable
 
 
 @click.command(short_help="Measure how fast everything is here.")

@@ -58,7 +58,7 @@ class PresetName(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from visualizer import assets
+        from visualizer.common import assets
 
         names = [name for name in assets.preset_names() if name.startswith(incomplete)]
         return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]

@@ -69,9 +69,9 @@ def devices() -> None:
     Examples:
       visualizer devices
     """
-    from visualizer import devices
+    from visualizer.cli.listing import what_there_is
 
-    click.echo(devices.listing())
+    click.echo(what_there_is())
 
 
 @click.command(short_help="Show the built-in tune.")
@@ -94,7 +94,7 @@ def demo(output: Path | None, **wishes: Unpack[options.RenderingOptions]) -> Non
     tune = begin_demo_tune()  # before all that takes a while to load
 
     from visualizer.audio.song import Recording
-    from visualizer.display.window import NoDisplay
+    from visualizer.output.window import NoDisplay
 
     window: options.WindowOptions = {
         "preset": wishes["preset"],

@@ -11,8 +11,8 @@ import click
 
 from visualizer.cli import options
 from visualizer.cli.group import INTERRUPTED
-from visualizer.errors import UserError
-from visualizer.files import check_writable
+from visualizer.common.errors import UserError
+from visualizer.common.files import check_writable
 
 if TYPE_CHECKING:
     from visualizer.audio.song import Recording, Song
@@ -66,16 +66,17 @@ def make_video(
     verbose: bool,
 ) -> None:
     """Render a song to a file and tell how it went."""
-    from visualizer.display.video import check_path, check_size
+    from visualizer.output.video import check_path, check_size
 
     check_size(*size)
     check_path(output)
     check_writable(output)
 
-    from visualizer import assets, offline
-    from visualizer.cores import painting_threads
+    from visualizer.common import assets
+    from visualizer.common.cores import painting_threads
     from visualizer.neural.generator import Generator
     from visualizer.neural.inference import choose_device, make_painter
+    from visualizer.offline import engine as offline
 
     chosen, sounds, motion = offline.open_parts(preset, codebook, seed)
     painter = make_painter(
@@ -120,8 +121,8 @@ def check(video: Path, as_json: bool, fix: Path | None) -> None:
     """
     import json
 
-    from visualizer.flash_check import check_video
-    from visualizer.flash_fix import fix_video
+    from visualizer.offline.flash_check import check_video
+    from visualizer.offline.flash_fix import fix_video
 
     report = fix_video(video, fix) if fix else check_video(video)
     click.echo(json.dumps(report.to_dict(), indent=1) if as_json else report)

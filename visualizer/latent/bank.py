@@ -11,8 +11,8 @@ from typing import NoReturn
 import numpy as np
 import torch
 
-from visualizer import weights
-from visualizer.errors import UserError
+from visualizer.common import weights
+from visualizer.common.errors import UserError
 from visualizer.latent import names
 from visualizer.latent.groups import GROUPS
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
 from visualizer.latent.groups import GROUPS
 
 _IRREGULAR = {"wolves": "wolf", "mice": "mouse", "geese": "goose", "knives": "knife", "gray": "grey"}

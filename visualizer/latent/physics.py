@@ -25,7 +25,7 @@ import numpy as np
 
 from visualizer.audio.codebook import SILENCE
 from visualizer.audio.listener import Event
-from visualizer.easing import ease
+from visualizer.common.easing import ease
 from visualizer.latent.code import Code, blend
 from visualizer.latent.motion import Motion
 from visualizer.latent.particle import Spring

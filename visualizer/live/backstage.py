@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from visualizer.cores import give_way
-from visualizer.errors import UserError
+from visualizer.common.cores import give_way
+from visualizer.common.errors import UserError
 
 Job = Callable[[], None]
 T = TypeVar("T")

@@ -1,17 +1,17 @@
-"""Controls: what keys and clicks do. The keys themselves stand in `display.keys`."""
+"""Controls: what keys and clicks do. The actions themselves stand in `control.actions`."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from visualizer.display import keys
-from visualizer.display.window import Window
+from visualizer.control import keys
+from visualizer.output.window import Window
 
 if TYPE_CHECKING:
-    from visualizer.display.hud import Hud
     from visualizer.live.loading import Parts
     from visualizer.live.programme import Programme
+    from visualizer.output.hud import Hud
 
 
 class Controls:

@@ -11,14 +11,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from visualizer.cores import handing_over
-from visualizer.display.window import Window
-from visualizer.errors import UserError
+from visualizer.common.cores import handing_over
+from visualizer.common.errors import UserError
 from visualizer.live.backstage import Backstage
 from visualizer.live.controls import Controls
 from visualizer.live.guide import Guide
 from visualizer.live.loading import Parts, Wishes, load
 from visualizer.live.statistics import Statistics
+from visualizer.output.window import Window
 
 if TYPE_CHECKING:
     import torch
@@ -84,8 +84,8 @@ class Engine:
 
     def __init__(self, window: Window, wishes: Wishes, begun: float, statistics: Statistics | None = None):
         """begun: when the user started it, seconds of time.perf_counter."""
-        from visualizer.display.hud import Hud
-        from visualizer.display.upscale import Upscaler
+        from visualizer.output.hud import Hud
+        from visualizer.output.upscale import Upscaler
 
         self.hud: Hud = Hud(mark="flashes are NOT limited" if wishes.allow_flashing else "")
         self.statistics = statistics or Statistics()
@@ -280,8 +280,8 @@ class Engine:
             )
 
     def _save_still(self) -> None:
-        from visualizer.display.graphics import read_screen
-        from visualizer.display.stills import save_still
+        from visualizer.output.graphics import read_screen
+        from visualizer.output.stills import save_still
 
         self._controls.still_wanted = False
         pixels = read_screen(*self._window.size).copy()

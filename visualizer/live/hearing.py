@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.microphone import Microphone
 from visualizer.audio.portaudio import find_device
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
 from visualizer.latent.ring import Ring
 from visualizer.live.backstage import Backstage
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from visualizer.display.stage import Stage
+    from visualizer.control.repertoire import Look, Repertoire
     from visualizer.latent.physics import Physics
     from visualizer.latent.ring import Ring
     from visualizer.live.backstage import Backstage
     from visualizer.live.hearing import Hearing, Source
     from visualizer.neural.stream import Painting, PictureStream
-    from visualizer.repertoire import Look, Repertoire
+    from visualizer.picture.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,9 @@ def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     """Make the parts. aspect: width / height of the window. Raises UserError for what isn't there."""
     import torch
 
-    from visualizer import assets
-    from visualizer.cores import painting_threads
-    from visualizer.display.flash.limiter import FlashLimiter
-    from visualizer.display.stage import Stage
+    from visualizer.common import assets
+    from visualizer.common.cores import painting_threads
+    from visualizer.control.repertoire import Repertoire
     from visualizer.latent.physics import Physics
     from visualizer.latent.ring import Ring
     from visualizer.live.hearing import Hearing
@@ -61,7 +60,8 @@ def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     from visualizer.neural.inference import choose_device
     from visualizer.neural.steadfast import show_painter
     from visualizer.neural.stream import PictureStream
-    from visualizer.repertoire import Repertoire
+    from visualizer.picture.flash.limiter import FlashLimiter
+    from visualizer.picture.stage import Stage
 
     threads = painting_threads()
     torch.set_num_threads(threads)

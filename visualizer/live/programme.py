@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from visualizer.display.hud import Hud
-from visualizer.display.panels import Thumbnail
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
+from visualizer.control.repertoire import Look
 from visualizer.live.backstage import Backstage
 from visualizer.live.loading import Parts
-from visualizer.repertoire import Look
+from visualizer.output.hud import Hud
+from visualizer.output.panels import Thumbnail
 
 if TYPE_CHECKING:
-    from visualizer.display.effects.effects import Effects
+    from visualizer.picture.effects.effects import Effects
 
 SWITCH_S = 1.0
 ADJUST_S = 0.3
@@ -164,8 +164,8 @@ class Programme:
         """[h, w, 3] uint8: the picture beside the preset's file, or one of its own."""
         import torch
 
-        from visualizer.display.effects.effects import Effects
-        from visualizer.display.stills import read_still
+        from visualizer.output.stills import read_still
+        from visualizer.picture.effects.effects import Effects
 
         path = self._parts.repertoire.still(look.place)
         if path is not None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from visualizer.display.upscale import Upscaler
-from visualizer.display.window import Window
 from visualizer.live.statistics import Statistics
+from visualizer.output.upscale import Upscaler
+from visualizer.output.window import Window
 
 if TYPE_CHECKING:
     from visualizer.audio.ears import Ears
+    from visualizer.control.preset import Preset
     from visualizer.live.loading import Parts
-    from visualizer.preset import Preset
 
 Row = tuple[str, str]
 

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import torch
 
-from visualizer.neural.cuda_answers import checked
+from visualizer.common.cuda_answers import checked
 
 SOURCE = Path(__file__).with_name("kernels.cu")
 NAMES = ("modulate", "rectify", "shuffle")

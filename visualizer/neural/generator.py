@@ -17,9 +17,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from visualizer import weights
-from visualizer.errors import UserError
-from visualizer.neural.distributed import JointBatchNorm
+from visualizer.common import weights
+from visualizer.common.errors import UserError
 from visualizer.neural.layout import channels_last
 
 CODE_CHANNELS = 256
@@ -42,14 +41,14 @@ class UpBlock(nn.Module):
         super().__init__()
         self.upsample: nn.Module = nn.Upsample(scale_factor=2, mode="nearest")
         self.conv1: nn.Module = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.norm1: nn.Module = JointBatchNorm(outputs)
+        self.norm1: nn.Module = nn.BatchNorm2d(outputs)
         self.modulate = nn.Linear(STYLE_DIM, 2 * outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.norm2: nn.Module = JointBatchNorm(outputs)
+        self.norm2: nn.Module = nn.BatchNorm2d(outputs)
         self.refined = refined
         if refined:
             self.conv3 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-            self.norm3: nn.Module = JointBatchNorm(outputs)
+            self.norm3: nn.Module = nn.BatchNorm2d(outputs)
 
     def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         x = F.leaky_relu(self.norm1(self.conv1(self.upsample(x))), 0.2)

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from visualizer.errors import UserError
+from visualizer.common.errors import UserError
 from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
 from visualizer.neural.layout import channels_last
 

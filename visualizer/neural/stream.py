@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from visualizer.cores import give_way
+from visualizer.common.cores import give_way
 from visualizer.latent.code import Code
 
 # The furthest that a picture is painted ahead of its beginning.

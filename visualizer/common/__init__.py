@@ -1,0 +1,1 @@
+"""Tools that every room uses. They know none of the rooms."""

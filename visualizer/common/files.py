@@ -1,0 +1,35 @@
+"""Files that can't be written: found out before a long job, and told in one sentence."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from visualizer.common.errors import UserError
+
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+def reason(error: BaseException) -> str:
+    """Why the system, or a library, could not do it, in its own words."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def unwritable(path: Path | str, error: BaseException) -> UserError:
+    """What to tell a person after an error of writing there."""
+    if getattr(error, "errno", None) in FULL:
+        return UserError(f"{path}: the disk is full; free some space or write to another disk.")
+    return UserError(f"{path} can't be written ({reason(error)}); choose another path.")
+
+
+def check_writable(path: Path | str) -> None:
+    """Raise UserError if nothing can be written there: better known before a long job than after."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        part.touch()
+        part.unlink(missing_ok=True)  # several processes may try at once
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+    except OSError as error:
+        raise unwritable(path, error) from None

@@ -1,0 +1,61 @@
+"""The keys: a way to the actions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from visualizer.control.actions import ACTIONS
+
+_NAMES = {key: action.name for action in ACTIONS for key in action.keys}
+# Number rows don't give digits on every layout (French ones need Shift), but sit at the same place.
+_DIGIT_PLACES = {30 + i: str(i + 1) for i in range(9)}
+
+
+@dataclass(frozen=True)
+class Press:
+    """A key that means something. action: see `ACTIONS`; number: the preset, 1..9, for "preset", else 0."""
+
+    action: str
+    number: int = 0
+
+
+def press(name: str, text: str = "", place: int = 0) -> Press | None:
+    """What a pressed key means; None for nothing.
+
+    name: pygame's name of the key. text: what it types, which is how "[" is found on every layout;
+    a control character means that Ctrl is held. place: its scan code.
+    """
+    text = text.lower()
+    if text.isprintable() and text.strip():
+        name = text if text in _NAMES else _DIGIT_PLACES.get(place, "")
+    elif len(name) == 1:
+        return None  # Ctrl+N is no N
+    action = _NAMES.get(name)
+    if action is None:
+        return None
+    return Press(action, int(name) if action == "preset" else 0)
+
+
+class Leaving:
+    """Esc: quits a window at once; in fullscreen it takes a second press, or holding it."""
+
+    TWICE_S = 1.5
+    HELD_S = 1.0
+
+    def __init__(self) -> None:
+        self._pressed = self._down = -math.inf
+
+    def press(self, now: float, fullscreen: bool) -> bool:
+        """Esc goes down at a time; whether to quit."""
+        twice = now - self._pressed <= self.TWICE_S
+        self._pressed = self._down = now
+        return twice or not fullscreen
+
+    def release(self) -> None:
+        """Esc goes up."""
+        self._down = -math.inf
+
+    def held(self, now: float) -> bool:
+        """Whether to quit, because it has been down for long."""
+        return self._down > -math.inf and now - self._down >= self.HELD_S

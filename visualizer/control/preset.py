@@ -1,0 +1,209 @@
+"""A preset: which vectors, which movement and which picture shape make up a look, as TOML."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from visualizer.audio.codebook import Codebook
+from visualizer.common import assets
+from visualizer.common.errors import UserError
+from visualizer.latent import mapping
+from visualizer.latent.bank import Bank
+from visualizer.latent.motion import Motion
+from visualizer.latent.particle import Gravity, Law, Spring
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True)
+
+
+class BankTable(_Table):
+    """[bank]: the vectors to draw from."""
+
+    file: str = "bank.safetensors"
+    """A bank file: a path beside the preset, or the name of a shipped model."""
+    classes: list[str] = []
+    """Use these classes of the bank."""
+    groups: list[str] = []
+    """Use these groups of classes, e.g. "birds"; no class and no group named means all."""
+    styles: list[Literal["abstract", "balanced", "concrete"]] = []
+    """Use these styles only; none named means all."""
+
+
+class CodebookTable(_Table):
+    """[codebook]: the names of sounds."""
+
+    file: str = "codebook.safetensors"
+    """A codebook file: a path beside the preset, or the name of a shipped model."""
+
+
+class MappingTable(_Table):
+    """[mapping]: which cluster calls up which vector."""
+
+    kind: Literal["similar", "random"] = "similar"
+    """similar: similar sounds call up similar pictures; random: any vector for any cluster."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Another seed is another dealing of the vectors."""
+
+
+class ParticleTable(_Table):
+    """[particle]: how the picture moves."""
+
+    law: Literal["spring", "gravity"] = "spring"
+    """spring answers at once; gravity sails in wide arcs."""
+    response_ms: Annotated[float, Field(ge=20, le=20000)] = 400.0
+    """Time to cover nine tenths of the way to a new target, without bounce, in milliseconds."""
+    bounce: Annotated[float, Field(ge=0, le=0.9)] = 0.1
+    """How far the picture overshoots its target, as a share of the way."""
+    hold_ms: Annotated[float, Field(ge=0, le=20000)] = 200.0
+    """Shortest time between two targets, in milliseconds."""
+
+
+class DisplayTable(_Table):
+    """[display]: how the square picture fills the frame."""
+
+    fit: Literal["mirror", "fill", "fit"] = "mirror"
+    """mirror continues the picture by its reflections; fill crops it; fit adds black bars."""
+    kaleidoscope: Annotated[int, Field(ge=0, le=12)] = 0
+    """Number of mirrored sectors around the centre; 0 for none."""
+    zoom: Annotated[float, Field(ge=-0.5, le=2)] = 0.0
+    """Enlargement: 0 shows the whole picture, 1 the middle half."""
+    breathe: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """A slow zoom in and out by so much, every 20 seconds."""
+    spin: Annotated[float, Field(ge=-10, le=10)] = 0.0
+    """Turns a minute."""
+    hue: Annotated[float, Field(ge=-10, le=10)] = 0.0
+    """Drift around the colour circle in turns a minute."""
+    saturation: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """Colourfulness: 0 is grey, 1 as imagined."""
+    brightness: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """Multiplies the picture: 0 is black."""
+    trails: Annotated[float, Field(ge=0, le=0.97)] = 0.0
+    """How much of the last picture stays, each thirtieth of a second, drifting outwards."""
+    grain: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Film grain."""
+    vignette: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Darkening towards the corners."""
+
+
+Driven = Literal["zoom", "hue", "saturation", "brightness", "trails", "grain", "vignette"]
+
+
+class DriveTable(_Table):
+    """[drive.onset] and [drive.loudness]: what the sound adds to the effects, e.g. zoom = 0.1.
+
+    The amount is added in full at the strongest onset, or at full loudness; 50 dB below, nothing is.
+    """
+
+    onset: dict[Driven, Annotated[float, Field(ge=-2, le=2)]] = {}
+    """Each attack's push, fading within a fifth of a second."""
+    loudness: dict[Driven, Annotated[float, Field(ge=-2, le=2)]] = {}
+    """The level's push."""
+
+
+class Preset(_Table):
+    """Everything that a preset may say; whatever it leaves out has a default."""
+
+    title: str
+    """A name for people."""
+    description: str = ""
+    """What it looks like, in a sentence."""
+    bank: BankTable = BankTable()
+    codebook: CodebookTable = CodebookTable()
+    mapping: MappingTable = MappingTable()
+    particle: ParticleTable = ParticleTable()
+    display: DisplayTable = DisplayTable()
+    drive: DriveTable = DriveTable()
+
+    def law(self) -> Law:
+        """The particle's law of movement."""
+        kind = Spring if self.particle.law == "spring" else Gravity
+        return kind(self.particle.response_ms / 1000, self.particle.bounce)
+
+    def targets(self, bank: Bank, codebook: Codebook, seed: int | None = None) -> np.ndarray:
+        """[n_clusters, 4096] float32: the vector that each cluster calls up.
+
+        seed: overrides the preset's own. Raises UserError if the bank lacks what the preset names.
+        """
+        chosen = bank.choose(self.bank.classes, self.bank.groups, self.bank.styles)
+        seed = self.mapping.seed if seed is None else seed
+        if self.mapping.kind == "similar":
+            return mapping.similar(chosen, codebook.centroids, seed, codebook.transitions)
+        return mapping.random(chosen, len(codebook), seed)
+
+    def motion(self, targets: np.ndarray) -> Motion:
+        """A fresh path-maker between targets, as of `targets`."""
+        return Motion(targets, self.law(), self.particle.hold_ms / 1000)
+
+
+def find(name: str) -> Path:
+    """The file of a preset: a path to a TOML file, or a shipped preset's name.
+
+    Raises UserError if there is none.
+    """
+    path = Path(name)
+    if path.suffix == ".toml" or path.is_file():
+        if not path.is_file():
+            raise UserError(f"{name}: no such preset file; check the path.")
+        return path
+    shipped = assets.preset_names()
+    if name not in shipped:
+        near = difflib.get_close_matches(name, shipped, 1, 0.5)
+        hint = f"did you mean {near[0]}? There are" if near else "there are"
+        raise UserError(f"no preset {name!r}; {hint} {', '.join(shipped)}, or give a .toml file.")
+    return assets.folder("presets") / f"{name}.toml"
+
+
+def load(path: Path) -> Preset:
+    """Read and check a preset file.
+
+    Raises UserError that names the file, the key and what is allowed.
+    """
+    try:
+        return Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} can't be read as text ({error}); check the file.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not valid TOML: {error}; mend that place.") from None
+    except ValidationError as error:
+        raise UserError(f"{path}: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    key = ".".join(place)
+    if place[-1] == "[key]":  # of a table whose keys are effects
+        allowed = ", ".join(get_args(Driven))
+        return f"unknown key {'.'.join(place[:-1])!r}; allowed here are {allowed}."
+    if first["type"] == "extra_forbidden":
+        table: type[BaseModel] = Preset
+        for part in place[:-1]:
+            inner = table.model_fields[part].annotation
+            assert isinstance(inner, type) and issubclass(inner, BaseModel)
+            table = inner
+        return f"unknown key {key!r}; allowed here are {', '.join(table.model_fields)}."
+    if first["type"] == "missing":
+        return f"the key {key!r} is missing; add it."
+    allowed = first["msg"].replace("Input should", "it must")
+    return f"{key} = {first['input']!r} won't do; {allowed}."
+
+
+def resolve(file: str, preset_path: Path, key: str) -> Path:
+    """The path of a model that a preset names under a key: beside the preset, or a shipped one.
+
+    Raises UserError if there is neither.
+    """
+    beside, shipped = preset_path.parent / file, assets.model(file)
+    if not (beside.is_file() or shipped.is_file()):
+        raise UserError(
+            f"{preset_path}: {key} = {file!r}: there is no such file beside the preset or among the "
+            f"shipped ones; check the name."
+        )
+    return beside if beside.is_file() else shipped

@@ -1,0 +1,127 @@
+"""The repertoire: the presets that can be played, loaded with what they name, and watched for edits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from visualizer.audio.codebook import Codebook
+from visualizer.common import assets
+from visualizer.common.errors import UserError
+from visualizer.control import preset as presets
+from visualizer.control.preset import Preset
+from visualizer.latent.bank import Bank
+from visualizer.latent.motion import Motion
+
+STILLS = (".png", ".jpg")
+
+Model = TypeVar("Model")
+Signature = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A preset with all that is needed to play it.
+
+    place: its number in the repertoire, from 0. targets: [n_clusters, 4096] float32, one for each cluster.
+    """
+
+    place: int
+    preset: Preset
+    codebook: Codebook
+    bank: Bank
+    targets: np.ndarray
+
+    def motion(self) -> Motion:
+        """A fresh path-maker."""
+        return self.preset.motion(self.targets)
+
+    def adjusted(self, preset: Preset) -> Look:
+        """The same look by a changed preset; only another mapping deals the targets anew."""
+        targets = self.targets
+        if preset.mapping != self.preset.mapping:
+            targets = preset.targets(self.bank, self.codebook)
+        return replace(self, preset=preset, targets=targets)
+
+
+def signature(path: Path) -> Signature | None:
+    """What changes when a file is saved; None while there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+class _Kept(Generic[Model]):
+    """Models read from files, each anew only when its file was saved."""
+
+    def __init__(self, load: Callable[[Path], Model]):
+        self._load = load
+        self._known: dict[Path, tuple[Signature | None, Model]] = {}
+
+    def load(self, path: Path) -> Model:
+        now, known = signature(path), self._known.get(path)
+        if known is None or known[0] != now:
+            known = self._known[path] = now, self._load(path)
+        return known[1]
+
+
+class Repertoire:
+    """The presets of a folder, a single file before them if one is given. For one thread at a time.
+
+    paths: their files, in the order of the keys 1-9.
+    """
+
+    def __init__(self, first: str | None = None, folder: Path | None = None):
+        """first: the preset to begin with, a name or a file. folder: None is that of the shipped presets.
+
+        Raises UserError if there is no such preset.
+        """
+        folder = folder or assets.folder("presets")
+        self.paths = sorted(folder.glob("*.toml"))
+        self.start = 0
+        if first is not None:
+            path = presets.find(first)
+            if any(path.resolve() == other.resolve() for other in self.paths):
+                self.start = [other.resolve() for other in self.paths].index(path.resolve())
+            else:
+                self.paths.insert(0, path)
+        if not self.paths:
+            raise UserError(f"there are no presets in {folder}; give one with --preset FILE.toml.")
+        self._seen: dict[Path, Signature | None] = {path: signature(path) for path in self.paths}
+        self._codebooks, self._banks = _Kept(Codebook.load), _Kept(Bank.load)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def load(self, place: int) -> Look:
+        """Read a preset and what it names; models that are unchanged are kept. Raises UserError."""
+        path = self.paths[place]
+        preset = presets.load(path)
+        codebook = self._codebooks.load(presets.resolve(preset.codebook.file, path, "codebook.file"))
+        bank = self._banks.load(presets.resolve(preset.bank.file, path, "bank.file"))
+        return Look(place, preset, codebook, bank, preset.targets(bank, codebook))
+
+    def edited(self) -> list[int]:
+        """The presets whose files were saved since the last call."""
+        places = []
+        for place, path in enumerate(self.paths):
+            now = signature(path)
+            # Editors that replace a file leave none for a moment: it counts when it is back.
+            if now is not None and now != self._seen[path]:
+                self._seen[path] = now
+                places.append(place)
+        return places
+
+    def still(self, place: int) -> Path | None:
+        """The picture beside the preset's file, named like it, if there is one."""
+        for suffix in STILLS:
+            path = self.paths[place].with_suffix(suffix)
+            if path.is_file():
+                return path
+        return None

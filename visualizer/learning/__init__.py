@@ -1,0 +1,1 @@
+"""The workshop: training, dreaming, encoding, sheets. No show needs it."""

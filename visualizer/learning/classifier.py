@@ -1,0 +1,49 @@
+"""The classifier: the eye that judges pictures while the generator learns and dreams."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from visualizer.common import weights
+from visualizer.learning.efficientnet import EfficientNetLite
+from visualizer.neural.layout import channels_last
+
+
+class Classifier(nn.Module):
+    """A frozen ImageNet classifier that takes pictures as this project holds them.
+
+    Pictures are [n, 3, h, w] sRGB in 0..1, height and width multiples of 32.
+    """
+
+    def __init__(self, net: EfficientNetLite, labels: list[str]):
+        super().__init__()
+        self.net = net.requires_grad_(False).eval()
+        self.labels = labels
+
+    @classmethod
+    def load(cls, path: Path | str) -> Classifier:
+        """Read a classifier file. Raises UserError if it isn't one."""
+        tensors, metadata = weights.load(path, "classifier")
+        net = EfficientNetLite(metadata["variant"])
+        net.load_state_dict(tensors)
+        return channels_last(cls(net, metadata["labels"].split("\n")))
+
+    @staticmethod
+    def normalise(pictures: torch.Tensor) -> torch.Tensor:
+        """0..1 to the network's (rgb255 - 127) / 128."""
+        return (pictures * 255 - 127) / 128
+
+    def features(self, pictures: torch.Tensor) -> list[torch.Tensor]:
+        """Feature maps at strides 4, 8, 16 and 32."""
+        return self.net.features(self.normalise(pictures))
+
+    def pooled(self, pictures: torch.Tensor) -> torch.Tensor:
+        """[n, 1280] features that the classes are told from."""
+        return self.net.pooled(self.features(pictures)[-1])
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """[n, 1000] logits."""
+        return self.net(self.normalise(pictures))

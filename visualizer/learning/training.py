@@ -1,0 +1,147 @@
+"""Training runs: a loop that can be bounded, interrupted and resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from visualizer.common.errors import UserError
+from visualizer.common.files import check_writable
+from visualizer.common.progress import bar
+from visualizer.learning import distributed
+from visualizer.learning.classifier import Classifier
+from visualizer.learning.pictures import Pictures
+from visualizer.learning.trainer import TRAINED_REBUILT_OF, Losses, Trainer
+
+SAVE_EVERY_S = 50.0
+PREVIEW_EVERY_S = 240.0
+SMOOTHING = 0.02
+# From glibc's malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+
+
+class Interrupt:
+    """Ctrl-C (or SIGTERM) as a flag, so that the step in hand is finished and saved."""
+
+    def __init__(self) -> None:
+        self.raised = False
+
+    @contextmanager
+    def listen(self) -> Iterator[None]:
+        """Take the signals over; a second Ctrl-C stops at once, as usual."""
+
+        def raise_flag(number: int, _frame: object) -> None:
+            self.raised = True
+            signal.signal(number, before[signal.Signals(number)])
+
+        before = {number: signal.signal(number, raise_flag) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def train(
+    folders: list[Path],
+    output: Path,
+    classifier: Classifier,
+    steps: int | None = None,
+    minutes: float | None = None,
+    batch_size: int = 16,
+    seed: int = 0,
+    device: torch.device | None = None,
+    resume: bool = False,
+    start: Path | None = None,
+    progress: bool = True,
+) -> str:
+    """Train until `steps` or `minutes` are over or Ctrl-C; return a clause that says what was done.
+
+    start: a generator to start from instead of from nothing; `steps` are counted from there.
+
+    Beside the output, a `.checkpoint` to resume from is written every minute and a preview sheet
+    every four. Raises UserError if the pictures are too few or there is no checkpoint to resume.
+    """
+    checkpoint = output.with_suffix(".checkpoint.safetensors")
+    preview = output.with_suffix(".preview.png")
+    if resume and not checkpoint.is_file():
+        raise UserError(f"{checkpoint}: no checkpoint to resume; start without --resume.")
+    check_writable(output)
+    device = distributed.start(device or torch.device("cpu"))
+    processes = distributed.world_size()
+    unit = TRAINED_REBUILT_OF * processes
+    if batch_size % unit:
+        raise UserError(f"--batch-size {batch_size} can't be shared; choose a multiple of {unit}.")
+    leading = distributed.rank() == 0
+    pictures = Pictures(folders, progress and leading, device)
+    keep_memory()
+    trainer = Trainer(classifier, pictures, batch_size, seed, device)
+    if resume:
+        trainer.restore(checkpoint)
+    elif start:
+        trainer.start_from(start)
+
+    def save() -> None:
+        if leading:
+            trainer.save_checkpoint(checkpoint)
+            trainer.save_generator(output)
+
+    begun = time.monotonic()
+    saved = previewed = begun
+    first = trainer.step_count
+    smooth: list[float] = []
+    interrupt = Interrupt()
+    with interrupt.listen(), bar(steps, "training", "step", progress and leading) as progress_bar:
+        progress_bar.update(trainer.steps_here)
+        while steps is None or trainer.steps_here < steps:
+            done = (time.monotonic() - begun) / 60 / minutes if minutes else 0.0
+            if steps:
+                done = max(done, trainer.steps_here / steps)
+            # One clock for all: they must settle in the same step.
+            trainer.settle(distributed.average([done])[0])
+            losses = trainer.step()
+            smooth = [s + SMOOTHING * (v - s) for s, v in zip(smooth or losses, losses)]
+            now = time.monotonic()
+            rate = (trainer.step_count - first) * batch_size / (now - begun)
+            progress_bar.set_postfix_str(describe(Losses(*smooth), rate), refresh=False)
+            progress_bar.update()
+            if now - saved > SAVE_EVERY_S:
+                save()
+                saved = time.monotonic()
+            if leading and now - previewed > PREVIEW_EVERY_S:
+                trainer.preview(preview)
+                previewed = time.monotonic()
+            over = minutes is not None and now - begun > 60 * minutes
+            if distributed.any_process(over or interrupt.raised):
+                break
+        save()
+        if leading:
+            trainer.preview(preview)
+    distributed.stop()
+    skipped = f", {len(pictures.skipped)} unreadable pictures left out" if pictures.skipped else ""
+    return f"{trainer.step_count} steps on {len(pictures)} pictures{skipped}"
+
+
+def keep_memory() -> None:
+    """Let the C library keep what is freed: glibc hands large blocks back to the kernel at once, and a
+    step, which needs the same ones again, spent a tenth of its time on that."""
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def describe(losses: Losses, pictures_per_second: float) -> str:
+    """The losses on one line."""
+    return (
+        f"{pictures_per_second:.1f} pictures/s, features {losses.feature:.3f}, pixels {losses.pixel:.3f}, "
+        f"classes {losses.classes:.2f}, means {losses.mean:.3f}, "
+        f"G {losses.adversarial:+.2f}, D {losses.discriminator:.2f}"
+    )

@@ -1,0 +1,247 @@
+"""The offline engine: every part in lockstep on a virtual clock, from a song to a music video."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from visualizer.audio.codebook import Codebook
+from visualizer.audio.listener import Event, Listener
+from visualizer.audio.song import Recording, Song, mono
+from visualizer.common.ahead import ahead
+from visualizer.common.cores import handing_over
+from visualizer.common.errors import UserError
+from visualizer.common.progress import bar
+from visualizer.control import preset as presets
+from visualizer.latent.bank import Bank
+from visualizer.latent.code import Code, stack
+from visualizer.latent.motion import Motion
+from visualizer.neural.inference import Painter
+from visualizer.output.video import VideoWriter
+from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
+from visualizer.picture.stage import Stage
+
+BATCH_SIZE = 8
+# Batches that the generator may be in front of the effects.
+AHEAD = 3
+# A painter on a card waited ten times as long for Python's lock as for its pictures, when that was longer.
+SWITCH_INTERVAL_S = 0.0005
+T = TypeVar("T")
+
+
+@dataclass
+class Report:
+    """What was rendered, and where the time went.
+
+    seconds: of sound. held: frames that the flash limiter held back. interrupted: by Ctrl-C. damage: what was
+    wrong with the song, a clause for each kind. clusters: of every hop. took: seconds by stage; stages run
+    at the same time, so that they add up to more than it took.
+    """
+
+    seconds: float = 0.0
+    frames: int = 0
+    held: int = 0
+    interrupted: bool = False
+    damage: list[str] = field(default_factory=list)
+    clusters: list[int] = field(default_factory=list)
+    took: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @contextmanager
+    def timing(self, stage: str) -> Iterator[None]:
+        """Count the time of a block under a stage's name."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.took[stage] += time.perf_counter() - begun
+
+    def timed(self, stage: str, items: Iterable[T]) -> Iterator[T]:
+        """Iterate, counting the time that each next item takes."""
+        iterator = iter(items)
+        while True:
+            with self.timing(stage):
+                item = next(iterator, None)
+            if item is None:
+                return
+            yield item
+
+    def timings(self) -> str:
+        """One line for each stage: seconds, and seconds per second of video."""
+        lines = [
+            f"{name:>24} {s:7.2f} s  {s / self.seconds:6.1%} of real time" for name, s in self.took.items()
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What one frame is made of: a code and the sound at that moment."""
+
+    code: Code
+    loudness: float
+    onset: float
+
+
+class Clock:
+    """Virtual time: turns events into the shots of equally spaced frames."""
+
+    def __init__(self, motion: Motion, fps: Fraction):
+        self._motion, self._fps = motion, fps
+        self._frame, self._due = 0, 0.0
+        self._loudness = -120.0
+        self._onset = 0.0
+
+    def hear(self, event: Event) -> Iterator[Shot]:
+        """Take the next event; yield the shots due before it."""
+        yield from self.run_to(event.time)
+        self._motion.hear(event)
+        self._loudness = event.loudness
+        self._onset = max(self._onset, event.onset)  # no attack between two frames is lost
+
+    def run_to(self, end: float) -> Iterator[Shot]:
+        """Yield the shots due before a time in seconds."""
+        while self._due < end:
+            yield Shot(self._motion.code(self._due), self._loudness, self._onset)
+            self._onset = 0.0
+            self._frame += 1
+            self._due = float(self._frame / self._fps)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A batch of shots, and the sound [m, 2] that came in since the take before.
+
+    Where a block of sound brings several takes, the first has all of it.
+    """
+
+    sound: np.ndarray
+    shots: list[Shot]
+
+
+def listen(song: Song | Recording, listener: Listener, clock: Clock, report: Report) -> Iterator[Take]:
+    """The song from beginning to end, a batch of shots at a time."""
+    blocks: list[np.ndarray] = []
+    waiting: list[Shot] = []
+    samples = 0
+
+    def take(least: int) -> Iterator[Take]:
+        while len(waiting) >= least:
+            sound = np.concatenate([*blocks, np.empty((0, 2), np.float32)])
+            shots, waiting[:] = waiting[:BATCH_SIZE], waiting[BATCH_SIZE:]
+            blocks.clear()
+            yield Take(sound, shots)
+
+    for block in report.timed("decode", song):
+        samples += len(block)
+        blocks.append(block)
+        with report.timing("analysis"):
+            for event in listener.push(mono(block)):
+                report.clusters.append(event.cluster)
+                waiting.extend(clock.hear(event))
+        yield from take(BATCH_SIZE)
+    waiting.extend(clock.run_to(samples / listener.codebook.settings.sr))
+    yield from take(1)
+
+
+def paint(takes: Iterable[Take], painter: Painter, report: Report) -> Iterator[tuple[Take, np.ndarray]]:
+    """Every take with its pictures [n, h, w, 3] uint8."""
+    for take in takes:
+        with report.timing("generator"):
+            # Always as many, for which the painter is ready.
+            codes = [shot.code for shot in take.shots]
+            pictures = painter(*stack([*codes, *codes[-1:] * (BATCH_SIZE - len(codes))]))[: len(codes)]
+        yield take, pictures
+
+
+@contextmanager
+def sharing_the_cores() -> Iterator[None]:
+    """Generator, effects and encoder work at once, each on a thread of its own; torch on one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with handing_over(SWITCH_INTERVAL_S):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def render(
+    song: Song | Recording,
+    output: Path,
+    preset: presets.Preset,
+    motion: Motion,
+    codebook: Codebook,
+    painter: Painter,
+    size: tuple[int, int],
+    fps: Fraction,
+    limit_flashes: bool = True,
+    progress: bool = True,
+) -> Report:
+    """Make a music video; return what was done. Ctrl-C leaves a playable file of that.
+
+    motion: of the preset, by the codebook. size: width and height in pixels. fps: frames a second.
+    limit_flashes: keep to WCAG 2.2 SC 2.3.1; without, the file's comment says so.
+
+    Raises UserError if the song can't be read or the video can't be written.
+    """
+    report = Report()
+    clock = Clock(motion, fps)
+    width, height = size
+    stage = Stage(width / height, FlashLimiter(limit_flashes, FILE_MARGIN))
+    stage.play(preset, stage.effects(preset), fade=0)
+    comment = "made with visualizer" + ("" if limit_flashes else "; flashes are NOT limited")
+    expected = song.expected_s
+    total = None if expected is None else math.ceil(expected * fps)
+
+    with (
+        sharing_the_cores(),
+        VideoWriter(output, width, height, fps, comment) as video,
+        bar(total, output.name, "frame", progress) as progress_bar,
+        ahead(paint(listen(song, Listener(codebook), clock, report), painter, report), AHEAD) as scenes,
+    ):
+        try:
+            for take, pictures in report.timed("waiting for the generator", scenes):
+                video.add_sound(take.sound)
+                report.seconds += len(take.sound) / codebook.settings.sr
+                with report.timing("effects and limiter"):
+                    frames = []
+                    for picture, shot in zip(torch.from_numpy(pictures), take.shots):
+                        frames.append(stage(picture, shot.loudness, shot.onset, float(1 / fps)).numpy())
+                        report.held += stage.limiter.held > 0
+                with report.timing("waiting for the encoder"):
+                    video.add_frames(np.stack(frames))
+                report.frames += len(frames)
+                progress_bar.update(len(frames))
+            if report.seconds < 1 / fps:
+                raise UserError(
+                    f"{song.name} is shorter than one frame of video ({report.seconds:.4f} s); "
+                    f"give a longer sound."
+                )
+        except KeyboardInterrupt:
+            report.interrupted = True
+            if report.frames == 0:
+                raise
+    report.damage = song.damage
+    report.took["encoder, on its own thread"] = video.busy
+    return report
+
+
+def open_parts(
+    preset_name: str, codebook_path: Path | None = None, seed: int | None = None
+) -> tuple[presets.Preset, Codebook, Motion]:
+    """The preset and the parts that it names. Raises UserError."""
+    path = presets.find(preset_name)
+    preset = presets.load(path)
+    codebook = Codebook.load(codebook_path or presets.resolve(preset.codebook.file, path, "codebook.file"))
+    bank = Bank.load(presets.resolve(preset.bank.file, path, "bank.file"))
+    return preset, codebook, preset.motion(preset.targets(bank, codebook, seed))

@@ -1,0 +1,1 @@
+"""Shows: the window and what is laid over it, video files, stills."""

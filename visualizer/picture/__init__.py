@@ -1,0 +1,1 @@
+"""Finishes pixels: framing, effects, fades, sharpening, and last the flash limiter."""

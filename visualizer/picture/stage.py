@@ -1,0 +1,98 @@
+"""The stage: what happens to a picture between the generator and the window.
+
+Effects of the preset, cross-fades from one preset's to the next's, the blackout, and last the flash
+limiter. What comes after it can't make a picture flash: a window's sharpening only moves contrast between
+neighbouring pixels, and the words over it fade or stand still.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+from visualizer.common.easing import ease
+from visualizer.picture.effects.effects import Effects
+from visualizer.picture.fade import Fade
+from visualizer.picture.flash.limiter import FlashLimiter
+from visualizer.picture.framing import frame_shape
+
+if TYPE_CHECKING:
+    from visualizer.control.preset import Preset
+
+BLACKOUT_S = 0.8
+PICTURE_SIZE = 256
+
+
+class Stage:
+    """Pictures in, finished frames out, all of one shape; for the render thread alone.
+
+    blackout: a fade to black. limiter: the flash limiter.
+    """
+
+    def __init__(self, aspect: float, limiter: FlashLimiter | None = None):
+        """aspect: width / height of the window."""
+        self.limiter = limiter or FlashLimiter()
+        self.blackout = Fade(BLACKOUT_S)
+        self.aspect = aspect
+        self._preset: Preset | None = None
+        self._effects: Effects | None = None
+        self._leaving: Effects | torch.Tensor | None = None
+        self._fade_s = 1.0
+        self._progress = 1.0
+        self._composed: torch.Tensor | None = None
+
+    def effects(self, preset: Preset) -> Effects:
+        """A preset's effects in the shape of the stage, for `play`. May be called on another thread."""
+        return Effects(preset.display, preset.drive, self.aspect, PICTURE_SIZE)
+
+    def play(self, preset: Preset, effects: Effects, fade: float) -> None:
+        """Go over to a preset's effects within `fade` seconds."""
+        if effects.aspect != self.aspect:  # the window changed its shape since they were made
+            effects = self.effects(preset)
+        if self._effects is not None:
+            # In the middle of a fade, its last frame stands still: never more than two effects run.
+            self._leaving = self._effects if self._progress >= 1 else self._composed
+        self._preset, self._effects = preset, effects
+        self._fade_s, self._progress = max(fade, 1e-3), 0.0
+
+    def reshape(self, aspect: float) -> None:
+        """The window has another shape now."""
+        self.aspect = aspect
+        self._leaving = None
+        if self._preset is not None:
+            self._effects = self.effects(self._preset)
+
+    @torch.inference_mode()
+    def __call__(self, picture: torch.Tensor, loudness: float, onset: float, dt: float) -> torch.Tensor:
+        """The frame [h, w, 3] uint8 to show for a picture [256, 256, 3] uint8.
+
+        loudness in dB, onset 0..1; dt: seconds since the last frame.
+        """
+        assert self._effects is not None, "nothing is played"
+        frame = self._fit(self._effects(picture, loudness, onset, dt))
+        self._progress += dt / self._fade_s
+        if self._progress >= 1:
+            self._leaving = None
+        elif self._leaving is not None:
+            old = self._leaving
+            if not isinstance(old, torch.Tensor):
+                old = self._fit(old(picture, loudness, onset, dt))
+            frame = torch.lerp(old.float(), frame.float(), ease(self._progress)).add_(0.5).to(torch.uint8)
+        self._composed = frame
+        dark = self.blackout.step(dt)
+        if dark > 0:
+            frame = frame.float().mul_(1 - dark).add_(0.5).to(torch.uint8)
+        return self.limiter(frame, dt)
+
+    def _fit(self, frame: torch.Tensor) -> torch.Tensor:
+        """To the stage's shape, whatever the preset's framing gives."""
+        shape = frame_shape(PICTURE_SIZE, self.aspect, "mirror")
+        if tuple(frame.shape[:2]) == shape:
+            return frame
+        planes = frame.permute(2, 0, 1)[None]
+        if frame.device.type != "cpu":  # which alone interpolates bytes
+            planes = F.interpolate(planes.float(), shape, mode="bilinear", align_corners=False).add(0.5)
+            return planes[0].permute(1, 2, 0).to(torch.uint8)
+        return F.interpolate(planes, shape, mode="bilinear", align_corners=False)[0].permute(1, 2, 0)
