@@ -1,15 +1,14 @@
 """Dreaming: what is kept, what is refused, and going on after a break."""
 
+import dataclasses
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 import torch
-from conftest import ENVIRONMENT
 from PIL import Image
+from program import ran, started
 
 from visualizer.common import assets
 from visualizer.latent.bank import Bank
@@ -156,14 +155,7 @@ def test_photos_begin_with_what_they_show(dreamer, tmp_path, bank):
 
 
 def run(folder, *options):
-    return subprocess.run(
-        [sys.executable, "-m", "visualizer", "dream", "-o", "b.safetensors", *SHORT, *options],
-        cwd=folder,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    return ran("dream", "-o", "b.safetensors", *SHORT, *options, cwd=folder)
 
 
 def test_ctrl_c_and_resume_give_the_same_bank(tmp_path):
@@ -173,14 +165,13 @@ def test_ctrl_c_and_resume_give_the_same_bank(tmp_path):
     result = run(whole, "--count", "20")
     assert result.returncode == 0, result.stderr
     assert {p.name for p in whole.iterdir()} == {"b.safetensors", "b.preview.jpg"}
-    command = [sys.executable, "-m", "visualizer", "dream", "-o", "b.safetensors", *SHORT, "--count", "20"]
-    process = subprocess.Popen(command, cwd=broken, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 300
-    while not (broken / "b.checkpoint.safetensors").exists():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=300)
+    with started("dream", "-o", "b.safetensors", *SHORT, "--count", "20", cwd=broken) as process:
+        deadline = time.monotonic() + 300
+        while not (broken / "b.checkpoint.safetensors").exists():
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=300)
     assert process.returncode == 130 and "--resume" in errors and "Traceback" not in errors, errors
     assert 0 < len(Bank.load(broken / "b.safetensors")) < 20
     other = run(broken, "--count", "21", "--resume")
@@ -238,3 +229,9 @@ def test_styles_are_by_the_probability_reached():
     assert (held.probability[held.styles == 2] >= 0.79).all()
     assert (held.probability[held.styles == 0] < 0.41).all()
     assert len(held.choose(styles=["concrete"])) == (held.styles == 2).sum()
+
+
+def test_classes_that_share_a_name_are_counted_apart(bank):
+    """The crane that flies, and the one that lifts."""
+    cranes = dataclasses.replace(bank.take([0, 1]), labels=("crane", "crane"), classes=np.array([134, 517]))
+    assert cranes.n_classes == 2 and bank.take([0, 0]).n_classes == 1

@@ -197,7 +197,7 @@ def dream(
     )
     bank = kept.bank()
     bank.save(output, {"seed": str(seed), "climbs": str(kept.climbs)})
-    click.echo(f"{output}: {len(bank)} vectors of {len(set(bank.labels))} classes, from {kept.report()}.")
+    click.echo(f"{output}: {len(bank)} vectors of {bank.n_classes} classes, from {kept.report()}.")
     if interrupted:
         click.echo(f"stopped early at {len(bank)} of {count} vectors; --resume goes on.", err=True)
         sys.exit(INTERRUPTED)

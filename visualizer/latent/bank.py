@@ -47,6 +47,11 @@ class Bank:
     def __len__(self) -> int:
         return len(self.codes)
 
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are; some share a label, as the bird and the machine called crane."""
+        return len(np.unique(self.classes))
+
     def take(self, index: Sequence[int] | np.ndarray) -> Bank:
         """The vectors of these positions."""
         labels = tuple(self.labels[i] for i in index)
