@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
 
 import av
 import numpy as np
+import program
 import pytest
 import torch
 
@@ -24,8 +23,6 @@ SR = 44100
 # Background jobs of a shell ignore Ctrl-C, and so would the programs that the tests start and stop.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-# For subprocesses: the checkout's package, installed or not.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
 
 
 def write_sound(path, samples, sr=SR, codec=None, layout="stereo"):
@@ -77,14 +74,7 @@ def song(tmp_path_factory, melody):
 @pytest.fixture(scope="session")
 def visualizer():
     """Run the command line as a user does; the result has returncode, stdout and stderr."""
-
-    def run(*arguments, cwd=None, **extra):
-        command = [sys.executable, "-m", "visualizer", *map(str, arguments)]
-        return subprocess.run(
-            command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, **extra
-        )
-
-    return run
+    return program.ran
 
 
 @pytest.fixture(scope="module")

@@ -6,16 +6,14 @@ Debian packages: xvfb xdotool libgl1 libgl1-mesa-dri.
 import os
 import shutil
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import ImageGrab
+from program import ENVIRONMENT, started
 
-CHECKOUT = Path(__file__).parent.parent
 SIZE = (1024, 768)
 
 
@@ -35,7 +33,7 @@ class Screen:
 
     def __init__(self, display):
         self.display = display
-        self.environment = {**os.environ, "DISPLAY": display, "PYTHONPATH": str(CHECKOUT)}
+        self.environment = {**os.environ, "PYTHONPATH": ENVIRONMENT["PYTHONPATH"], "DISPLAY": display}
         self.environment.pop("SDL_VIDEODRIVER", None)
         self.environment.pop("WAYLAND_DISPLAY", None)
 
@@ -55,21 +53,8 @@ class Screen:
     @contextmanager
     def show(self, *arguments, cwd=None, **environment):
         """Start the program; gives a `Show`. Afterwards it must be gone, or is killed."""
-        command = [sys.executable, "-m", "visualizer", *map(str, arguments)]
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env={**self.environment, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
+        with started(*arguments, cwd=cwd, environment={**self.environment, **environment}) as process:
             yield Show(self, process)
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
 
 
 class Show:

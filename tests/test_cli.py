@@ -4,15 +4,14 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import wave
 
 import av
 import numpy as np
 import pytest
-from conftest import ENVIRONMENT, SR, write_sound
+from conftest import SR, write_sound
+from program import ENVIRONMENT, ran, started
 
 SMALL = ("--size", "128x72", "--fps", "10")
 
@@ -156,8 +155,8 @@ def test_the_shell_completes_commands_and_presets(shell):
             "COMP_WORDS": words,
             "COMP_CWORD": typed[-1] if shell == "fish" else str(len(typed) - 1),
         }
-        command = [sys.executable, "-c", "from visualizer.cli import main; main(prog_name='visualizer')"]
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        code = "from visualizer.cli import main; main(prog_name='visualizer')"
+        result = ran(code=code, environment=environment)
         assert expected in re.split(r"[\s,]", result.stdout), result
 
 
@@ -235,29 +234,20 @@ def test_a_full_disk(tmp_path, song):
         f"sys.argv = ['visualizer', 'render', {str(song)!r}, '-o', 'clip.mp4', '--size', '256x256'];"
         "from visualizer.cli import main; main()"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert_one_sentence(result, "clip.mp4", "disk is full")
+    assert_one_sentence(ran(code=code, cwd=tmp_path), "clip.mp4", "disk is full")
     assert nothing_left(tmp_path)
 
 
 def test_ctrl_c_leaves_a_playable_file(tmp_path, melody):
     long = write_sound(tmp_path / "long.wav", np.tile(melody, (60, 1)))
-    command = [sys.executable, "-m", "visualizer", "render", long, "-o", "clip.mp4", "--size", "640x360"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     part = tmp_path / ".clip.mp4.part"
-    deadline = time.monotonic() + 120
-    while not (part.exists() and part.stat().st_size > 50_000):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    with started("render", long, "-o", "clip.mp4", "--size", "640x360", cwd=tmp_path) as process:
+        deadline = time.monotonic() + 120
+        while not (part.exists() and part.stat().st_size > 50_000):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in errors and "stopped early" in errors
     frames, seconds = playable(tmp_path / "clip.mp4")
     assert 8 <= frames < 60 * 2 * 30
@@ -268,11 +258,7 @@ def test_ctrl_c_leaves_a_playable_file(tmp_path, melody):
 def run_module(folder, text):
     """Run text as `python -m` does."""
     (folder / "module.py").write_text(text)
-    command = [sys.executable, "-m", "module"]
-    environment = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([*sys.path, str(folder)])}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return ran(module="module", cwd=folder)
 
 
 def test_ctrl_c_within_the_text_of_an_exec(tmp_path):

@@ -1,11 +1,10 @@
 """Compiled loops: kept on disk, and made again when what is compiled into them has changed."""
 
 import os
-import subprocess
-import sys
 import textwrap
 
 import pytest
+from program import ENVIRONMENT, ran
 
 LOOP = """
     import numpy as np
@@ -42,14 +41,7 @@ def run(tmp_path):
         (folder / "loop.py").write_text(textwrap.dedent(LOOP))
         (folder / "factor.py").write_text(textwrap.dedent(FACTOR.format(factor=factor, twice=twice)))
         os.utime(folder / "loop.py", (0, 0))
-        result = subprocess.run(
-            [sys.executable, "loop.py"],
-            cwd=folder,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        result = ran(module="loop", cwd=folder, environment={**ENVIRONMENT, **environment})
         return int(result.stdout), result.stderr
 
     return run

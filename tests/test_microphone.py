@@ -1,7 +1,5 @@
 """Live capture: the callback driven by hand, and a real device that comes and goes."""
 
-import subprocess
-import sys
 import threading
 import time
 from itertools import pairwise
@@ -10,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import scipy.signal
-from conftest import ENVIRONMENT, SR, write_sound
+from conftest import SR, write_sound
+from program import ran
 from pulse import drain, until
 
 from visualizer.audio import portaudio
@@ -187,7 +186,7 @@ except UserError as error:
 
 
 def test_without_the_library_it_says_what_to_install():
-    done = subprocess.run([sys.executable, "-c", MISSING], env=ENVIRONMENT, capture_output=True, text=True)
+    done = ran(code=MISSING)
     lines = done.stdout.splitlines()
     assert done.returncode == 0 and len(lines) == 2, done.stderr
     assert lines[0].startswith("False") and "libportaudio2" in lines[0]

@@ -2,16 +2,14 @@
 
 import json
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 
 import numpy as np
 import pytest
 import torch
-from conftest import ENVIRONMENT
 from PIL import Image
+from program import ran, started
 from sklearn.decomposition import PCA
 
 from visualizer.common import assets, weights
@@ -209,20 +207,13 @@ def test_too_few_pictures(folder, tmp_path):
 
 def test_the_command_stops_saves_and_resumes(visualizer, folder, tmp_path):
     arguments = ("train", folder, "-o", "mine.safetensors", "--batch-size", "4")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "visualizer", *map(str, arguments)],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    text = ""
-    while "pictures/s" not in text and time.monotonic() < deadline:
-        text += process.stderr.read(40)
-    process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=60)
+    with started(*arguments, cwd=tmp_path) as process:
+        deadline = time.monotonic() + 120
+        text = ""
+        while "pictures/s" not in text and time.monotonic() < deadline:
+            text += process.stderr.read(40)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=60)
     assert process.returncode == 0 and "Traceback" not in errors, (text + errors)[-2000:]
     assert "2 unreadable pictures left out" in out
     done = int(weights.load(tmp_path / "mine.safetensors", "generator")[1]["steps"])
@@ -281,12 +272,9 @@ def test_two_processes_are_as_one(folder, tmp_path):
         distributed.stop()
         """)
     )
-    one = subprocess.run(
-        [sys.executable, script], env=ENVIRONMENT, capture_output=True, text=True, check=True
-    )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script]
-    two = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
-    assert two.returncode == 0, two.stderr[-3000:]
+    one = ran(code=script.read_text())
+    two = ran("--standalone", "--nproc-per-node=2", script, module="torch.distributed.run")
+    assert one.returncode == two.returncode == 0, (one.stderr + two.stderr)[-3000:]
     alone, together = (np.array(json.loads(r.stdout.strip().splitlines()[-1])) for r in (one, two))
     # Adam makes much of the rounding of gradients near zero; before its first step there is none.
     np.testing.assert_allclose(together[0], alone[0], rtol=1e-3, atol=1e-3)

@@ -1,14 +1,12 @@
 """The window and what is drawn in it, on Mesa's software OpenGL without any display."""
 
 import os
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 import torch
-from conftest import ENVIRONMENT
+from program import ENVIRONMENT, ran
 
 from visualizer.common.errors import UserError
 from visualizer.output.window import Window
@@ -310,10 +308,7 @@ def test_stills_are_numbered_and_never_overwritten(tmp_path):
 
 def sentence(environment, code=None):
     """Exit code and the lines on stderr of `visualizer live`, or of some code."""
-    how = ["-c", code] if code else ["-m", "visualizer", "live"]
-    done = subprocess.run(
-        [sys.executable, *how], env=environment, capture_output=True, text=True, timeout=120
-    )
+    done = ran("live", code=code, environment=environment)
     return done.returncode, done.stderr.splitlines()
 
 
