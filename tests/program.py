@@ -1,10 +1,16 @@
 """The program in a process of its own, as a user starts it."""
 
+import atexit
+import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from subprocess import PIPE
 
 # The checkout's package, installed or not.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
@@ -14,14 +20,8 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
 def started(*arguments, module="visualizer", code=None, cwd=None, environment=ENVIRONMENT):
     """A running `visualizer` with arguments, another module, or some code; killed if left running."""
     what = ["-m", module] if code is None else ["-c", code]
-    process = subprocess.Popen(
-        [sys.executable, *what, *map(str, arguments)],
-        cwd=cwd,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = [sys.executable, *what, *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=PIPE, stderr=PIPE, text=True)
     try:
         yield process
     finally:
@@ -31,6 +31,29 @@ def started(*arguments, module="visualizer", code=None, cwd=None, environment=EN
 
 def ran(*arguments, seconds=300, **how):
     """What came of it: returncode, stdout and stderr. seconds: after which it hangs; how: as of `started`."""
+    if sys.platform == "linux" and how.keys() <= {"cwd"}:
+        return _forked(list(map(str, arguments)), how.get("cwd") or os.getcwd(), seconds)
     with started(*arguments, **how) as process:
         stdout, stderr = process.communicate(timeout=seconds)
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def _forked(arguments, cwd, seconds):
+    """`ran`, without the seconds that imports take; see nursery.py."""
+    with tempfile.NamedTemporaryFile("r") as stdout, tempfile.NamedTemporaryFile("r") as stderr:
+        outputs = {"stdout": stdout.name, "stderr": stderr.name}
+        request = {"arguments": arguments, "cwd": str(cwd), "seconds": seconds, **outputs}
+        nursery = _nursery()
+        print(json.dumps(request), file=nursery.stdin, flush=True)
+        code = int(nursery.stdout.readline())
+        result = subprocess.CompletedProcess(arguments, code, stdout.read(), stderr.read())
+    assert code != -signal.SIGALRM, f"it hangs: {result}"
+    return result
+
+
+@cache
+def _nursery():
+    command = [sys.executable, str(Path(__file__).with_name("nursery.py"))]
+    nursery = subprocess.Popen(command, env=ENVIRONMENT, stdin=PIPE, stdout=PIPE, text=True)
+    atexit.register(nursery.communicate)
+    return nursery
