@@ -249,17 +249,30 @@ def test_what_can_go_wrong(visualizer, folder, tmp_path):
 
 
 def test_two_processes_are_as_one(folder, tmp_path):
+    """In float32 number by number; what is rounded to bfloat16, where the processor has it, only about."""
     script = tmp_path / "run.py"
     script.write_text(
         textwrap.dedent(f"""
         import json, sys, torch
         from visualizer.common import assets
-        from visualizer.learning import distributed
+        from visualizer.learning import distributed, trainer
         from visualizer.learning.classifier import Classifier
         from visualizer.learning.pictures import Pictures
         from visualizer.learning.trainer import Trainer, WARM_UP_STEPS
         torch.set_num_threads(1)
         device = distributed.start(torch.device("cpu"))
+
+        rng = torch.Generator().manual_seed(0)
+        x = (3 * torch.randn(8, 4, 16, 16, generator=rng) + 5).bfloat16()
+        norm = distributed.JointBatchNorm(4)
+        norm.weight.data, norm.bias.data = torch.rand(4, generator=rng) + 0.5, torch.randn(4, generator=rng)
+        expected = torch.nn.functional.batch_norm(x.float(), None, None, norm.weight, norm.bias, True)
+        mine = distributed.share(8)
+        # What goes in and comes out has 8 bits, and is rounded once.
+        torch.testing.assert_close(norm(x[mine]), expected[mine], rtol=2**-8, atol=1e-4, check_dtype=False)
+
+        fast_numbers = trainer.fast_numbers
+        trainer.fast_numbers = lambda device: torch.autocast(device.type, enabled=False)
         run = Trainer(
             Classifier.load(assets.model("classifier.safetensors")),
             Pictures([{str(folder)!r}], False), 8, 0, device
@@ -267,6 +280,8 @@ def test_two_processes_are_as_one(folder, tmp_path):
         losses = [run.step()]
         run.step_count = WARM_UP_STEPS + 250
         losses += [run.step() for _ in range(2)]
+        trainer.fast_numbers = fast_numbers
+        losses += [run.step()]
         if distributed.rank() == 0:
             print(json.dumps(losses))
         distributed.stop()
@@ -276,7 +291,11 @@ def test_two_processes_are_as_one(folder, tmp_path):
     two = ran("--standalone", "--nproc-per-node=2", script, module="torch.distributed.run")
     assert one.returncode == two.returncode == 0, (one.stderr + two.stderr)[-3000:]
     alone, together = (np.array(json.loads(r.stdout.strip().splitlines()[-1])) for r in (one, two))
+    np.testing.assert_allclose(together[0], alone[0], rtol=1e-4, atol=1e-4)
     # Adam makes much of the rounding of gradients near zero; before its first step there is none.
-    np.testing.assert_allclose(together[0], alone[0], rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(together, alone, rtol=0.1, atol=0.05)
-    assert np.abs(alone[0] - alone[-1]).max() > 0.05
+    np.testing.assert_allclose(together[1:3], alone[1:3], rtol=0.03, atol=0.01)
+    # Means over thousands of numbers, each of them rounded by 2⁻⁹ at most in each of fifty layers; the
+    # classes are told from too few.
+    features_and_pixels = slice(0, 2)
+    np.testing.assert_allclose(together[3][features_and_pixels], alone[3][features_and_pixels], rtol=0.03)
+    assert np.abs(alone[0] - alone[2]).max() > 0.05

@@ -149,7 +149,8 @@ class JointBatchNorm(nn.BatchNorm2d):
             self.running_var.lerp_(variance * count / (count - 1), weight)
         scale = torch.rsqrt(variance + self.eps) * self.weight
         shift = self.bias - mean * scale
-        return x * scale.to(x.dtype)[:, None, None] + shift.to(x.dtype)[:, None, None]
+        # In float32 to the end, as in one process: a rounded scale or shift is wrong for the whole channel.
+        return (x * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
 
 
 def with_joint_norms(network: Network) -> Network:

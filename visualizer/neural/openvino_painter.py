@@ -6,8 +6,10 @@ import threading
 
 import numpy as np
 import openvino as ov
+import torch
 
 from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
+from visualizer.neural.inference import fast_dtype
 from visualizer.neural.openvino_graph import build, shuffled
 
 
@@ -18,8 +20,7 @@ class OpenVinoPainter:
         """precision: "f32" or "bf16"; None is bf16 where the processor computes it natively."""
         self._core = ov.Core()
         if precision is None:
-            native = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-            precision = "bf16" if native else "f32"
+            precision = "bf16" if fast_dtype(torch.device("cpu")) == torch.bfloat16 else "f32"
         self.name = f"OpenVINO {({'bf16': 'bfloat16', 'f32': 'float32'})[precision]}"
         self._settings: dict[str, object] = {
             "INFERENCE_PRECISION_HINT": precision,
