@@ -1,6 +1,7 @@
 """Effects: each does what its name says, and none does nothing."""
 
 import colorsys
+import itertools
 
 import numpy as np
 import pytest
@@ -132,6 +133,18 @@ def test_the_sound_drives_and_lets_go():
         after = effects(PICTURE, -20, 0.0, 1 / 30).float().mean().item()
     assert hit == pytest.approx(still / 2, rel=0.05)
     assert after == pytest.approx(still, rel=0.01)
+
+
+def test_turning_spin_and_hue_does_not_jump():
+    tables = [DisplayTable(spin=5, hue=3, zoom=0.2), DisplayTable(spin=-5, hue=-3, zoom=0.2)]
+    effects = Effects(tables[0], DriveTable(), 1.0)
+    frames = []
+    for i in range(60):
+        assert effects.adjust(tables[i % 2 if i < 50 else 1])
+        frames.append(effects(PICTURE, -20.0, 0.0, 1 / 60).numpy().astype(float))
+    steps = [np.abs(b - a).mean() for a, b in itertools.pairwise(frames)]
+    assert max(steps[:49]) < 1.3 * np.mean(steps[50:]) and min(steps[50:]) > 0
+    assert not effects.adjust(DisplayTable(kaleidoscope=6))
 
 
 def test_spin_comes_round():

@@ -230,6 +230,28 @@ def test_changing_presets_in_a_hurry_does_not_jump():
     assert stage.physics.pose._fade is None and stage.physics.pose._glide is None
 
 
+def test_turning_the_law_does_not_jump_however_often_and_counts_from_then_on():
+    events = list(music(time.perf_counter() - 0.5, 4))
+    untouched = Stage(motion())
+    steps = np.linalg.norm(np.diff(untouched.run(3, events), axis=0), axis=1)
+    stage, codes = Stage(motion()), []
+    for i in range(150):  # a knob that never rests
+        stage.physics.tune(motion(law=Spring(0.4 + 0.2 * np.sin(i), 0.1)))
+        codes.append(stage.run(0.02, events if i == 0 else ()))
+    codes = np.concatenate(codes)
+    assert np.linalg.norm(np.diff(codes, axis=0), axis=1).max() < 2.5 * steps.max()
+    assert np.ptp(codes, axis=0).max() > 4  # and it still moves
+
+    there, cluster = targets(), 3
+    event = Event(stage.now, cluster, -20.0, 0.0)
+    for law, near in ((Spring(0.2, 0.0), True), (Spring(20.0, 0.0), False)):
+        stage = Stage(motion())
+        stage.physics.tune(motion(law=law))
+        stage.run(1.0, [event.at(stage.now)])
+        left = np.linalg.norm(stage.physics.pose.code(stage.now).shape - there[cluster])
+        assert (left < 0.1 * np.linalg.norm(there[cluster] - there[0])) == near
+
+
 def test_an_onset_lasts_long_enough_to_be_seen():
     stage = Stage(motion())
     events = [Event(stage.begin + i * HOP, 1, -20.0, 0.9 if i == 100 else 0.0) for i in range(200)]

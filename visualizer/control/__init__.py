@@ -1,1 +1,1 @@
-"""Obeys: what can be turned (presets) and triggered (actions). It knows no device and no window."""
+"""Obeys: one table of all that can be turned and triggered, the ways to it, and presets."""

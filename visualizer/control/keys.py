@@ -1,23 +1,40 @@
-"""The keys: a way to the actions."""
+"""The keys: a way to the controls."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from visualizer.control.actions import ACTIONS
+from visualizer.control.kinds import Trigger, Verb
+from visualizer.control.table import CONTROLS
 
-_NAMES = {key: action.name for action in ACTIONS for key in action.keys}
 # Number rows don't give digits on every layout (French ones need Shift), but sit at the same place.
 _DIGIT_PLACES = {30 + i: str(i + 1) for i in range(9)}
 
 
-@dataclass(frozen=True)
-class Press:
-    """A key that means something. action: see `ACTIONS`; number: the preset, 1..9, for "preset", else 0."""
+class Press(NamedTuple):
+    """A key that means something: an order to a control; see `Desk`."""
 
-    action: str
-    number: int = 0
+    control: str
+    verb: Verb = "set"
+    amount: int | None = None
+
+
+def _presses() -> dict[str, Press]:
+    found = {}
+    for control in CONTROLS:
+        for key in control.keys:
+            for name in key.names:
+                if key.step:
+                    found[name] = Press(control.name, "step", key.step)
+                elif isinstance(control, Trigger):
+                    found[name] = Press(control.name)
+                else:
+                    found[name] = Press(control.name, "set", int(name))
+    return found
+
+
+_PRESSES = _presses()
 
 
 def press(name: str, text: str = "", place: int = 0) -> Press | None:
@@ -28,13 +45,10 @@ def press(name: str, text: str = "", place: int = 0) -> Press | None:
     """
     text = text.lower()
     if text.isprintable() and text.strip():
-        name = text if text in _NAMES else _DIGIT_PLACES.get(place, "")
+        name = text if text in _PRESSES else _DIGIT_PLACES.get(place, "")
     elif len(name) == 1:
         return None  # Ctrl+N is no N
-    action = _NAMES.get(name)
-    if action is None:
-        return None
-    return Press(action, int(name) if action == "preset" else 0)
+    return _PRESSES.get(name)
 
 
 class Leaving:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from visualizer.audio.codebook import Codebook
 from visualizer.common import assets
 from visualizer.common.errors import UserError
-from visualizer.latent import mapping
-from visualizer.latent.bank import Bank
-from visualizer.latent.motion import Motion
-from visualizer.latent.particle import Gravity, Law, Spring
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from visualizer.audio.codebook import Codebook
+    from visualizer.latent.bank import Bank
+    from visualizer.latent.motion import Motion
+    from visualizer.latent.particle import Law
+
+# The table of controls, and with it the window's first frame, needs the ranges alone: whatever takes long to
+# import waits in the methods.
 
 
 class _Table(BaseModel):
@@ -121,8 +127,28 @@ class Preset(_Table):
     display: DisplayTable = DisplayTable()
     drive: DriveTable = DriveTable()
 
+    def value(self, setting: str) -> Any:
+        """What it says under a key, e.g. "particle.bounce"; None where there is no such table."""
+        *tables, key = setting.split(".")
+        table: Any = self
+        for name in tables:
+            table = getattr(table, name)
+        return getattr(table, key, None)
+
+    def having(self, changes: Mapping[str, Any]) -> Self:
+        """The same with other values, which are not checked again: {"particle.bounce": 0.2}."""
+        tables: dict[str, dict[str, Any]] = {}
+        for setting, value in changes.items():
+            table, key = setting.split(".")
+            tables.setdefault(table, {})[key] = value
+        return self.model_copy(
+            update={name: getattr(self, name).model_copy(update=keys) for name, keys in tables.items()}
+        )
+
     def law(self) -> Law:
         """The particle's law of movement."""
+        from visualizer.latent.particle import Gravity, Spring
+
         kind = Spring if self.particle.law == "spring" else Gravity
         return kind(self.particle.response_ms / 1000, self.particle.bounce)
 
@@ -131,6 +157,8 @@ class Preset(_Table):
 
         seed: overrides the preset's own. Raises UserError if the bank lacks what the preset names.
         """
+        from visualizer.latent import mapping
+
         chosen = bank.choose(self.bank.classes, self.bank.groups, self.bank.styles)
         seed = self.mapping.seed if seed is None else seed
         if self.mapping.kind == "similar":
@@ -139,6 +167,8 @@ class Preset(_Table):
 
     def motion(self, targets: np.ndarray) -> Motion:
         """A fresh path-maker between targets, as of `targets`."""
+        from visualizer.latent.motion import Motion
+
         return Motion(targets, self.law(), self.particle.hold_ms / 1000)
 
 

@@ -96,6 +96,14 @@ class Repertoire:
         self._seen: dict[Path, Signature | None] = {path: signature(path) for path in self.paths}
         self._codebooks, self._banks = _Kept(Codebook.load), _Kept(Bank.load)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What they are called, each once: a file of somebody's own may be named like a shipped one."""
+        stems = [path.stem for path in self.paths]
+        return tuple(
+            f"{stem} {place + 1}" if stem in stems[:place] else stem for place, stem in enumerate(stems)
+        )
+
     def __len__(self) -> int:
         return len(self.paths)
 

@@ -73,6 +73,14 @@ class Motion:
         self._particle.step(max(0.0, time - self.time))
         self.time = max(self.time, time)
 
+    def resume(self, other: Motion) -> None:
+        """Go on from where another motion is, by this one's own settings: nothing jumps."""
+        self.cluster, self.time, self._switched = other.cluster, other.time, other._switched
+        self.frozen = other.frozen
+        self._particle = copy.copy(other._particle)
+        if self.cluster != SILENCE:  # what drifts unheard goes on by its own law
+            self._particle.law = self.law
+
     def fork(self) -> Motion:
         """A copy that goes its own way from here. Cheap: nothing large is copied."""
         fork = copy.copy(self)

@@ -18,17 +18,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 
 from visualizer.audio.codebook import SILENCE
 from visualizer.audio.listener import Event
-from visualizer.common.easing import ease
-from visualizer.latent.code import Code, blend
 from visualizer.latent.motion import Motion
 from visualizer.latent.particle import Spring
+from visualizer.latent.pose import LATE_S, Fade, Glide, Path, Pose
 from visualizer.latent.ring import Ring
 
 log = logging.getLogger("visualizer")
@@ -42,8 +40,6 @@ LATENCIES = 128
 MAX_DELAY_S = 0.25
 DELAY_S_PER_S = 0.02
 OTHER_DELAY_S = 0.04
-# Later than so much after the usual time, an event takes effect as if it were only so late.
-LATE_S = 0.1
 GLIDE_S = 0.1
 # An onset is over in a tick; a display at 30 frames a second should still meet it.
 ONSET_HOLD_S = 1 / 30
@@ -53,127 +49,6 @@ NO_EVENTS_S = 2.0
 SILENCE_S = 4.0
 WANDERING = Spring(response=5.0, bounce=0.0)
 WANDER_S = 4.0, 7.0
-
-
-@dataclass(frozen=True)
-class _Path:
-    """A motion and the events known ahead of it. Never changed, only followed by another."""
-
-    motion: Motion
-    ahead: tuple[Event, ...] = ()
-
-    def hear(self, events: list[Event]) -> _Path:
-        return replace(self, ahead=(*self.ahead, *events))
-
-    def settle(self, time: float) -> _Path:
-        """The same path, begun at a later time; what lies before it is forgotten."""
-        motion = self.motion.fork()
-        for event in self.ahead:
-            if event.time <= time:
-                motion.hear(event)
-        if motion.time < time - LATE_S:
-            motion.advance(time - LATE_S)
-        return _Path(motion, tuple(e for e in self.ahead if e.time > time))
-
-    def code(self, time: float) -> Code:
-        motion = self.motion
-        due = [event for event in self.ahead if event.time <= time]
-        if due:
-            motion = motion.fork()
-            for event in due:
-                motion.hear(event)
-        return motion.code(time)
-
-
-@dataclass(frozen=True)
-class _Fade:
-    """One path going over into another. Times in path time."""
-
-    leaving: _Path
-    begin: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class _Glide:
-    """A distance from the path, that closes.
-
-    offset: of each vector of the code; radius: by how much each is longer.
-    """
-
-    offset: Code
-    radius: tuple[float, ...]
-    begin: float
-    seconds: float
-
-    @classmethod
-    def between(cls, old: Code, new: Code, begin: float, seconds: float) -> _Glide:
-        """From the old code to the new one's path."""
-        radius = tuple(float(np.linalg.norm(a) - np.linalg.norm(b)) for a, b in zip(old, new, strict=True))
-        return cls(Code(*(a - b for a, b in zip(old, new, strict=True))), radius, begin, seconds)
-
-    def apply(self, code: Code, time: float) -> Code:
-        left = 1 - ease((time - self.begin) / self.seconds)
-        return Code(*map(partial(_moved, left), code, self.offset, self.radius))
-
-
-def _moved(share: float, vector: np.ndarray, offset: np.ndarray, longer: float) -> np.ndarray:
-    """A vector moved by a share of an offset, and longer by that share."""
-    radius = float(np.linalg.norm(vector)) + share * longer
-    away = vector + share * offset
-    return away * (radius / max(float(np.linalg.norm(away)), 1e-9))
-
-
-@dataclass
-class _Gauge:
-    """The latest time for which a picture was asked: what has been shown can't be taken back."""
-
-    asked: float = -np.inf
-
-
-@dataclass(frozen=True)
-class Pose:
-    """The state of everything that moves, as of one moment. Immutable, good for any later time.
-
-    cluster: 0..99, or -1 in silence; loudness: dB re a full-scale sine; onset: 0..1, the strongest
-        of the last thirtieth of a second: of the newest event that has taken effect.
-    time: that event's own time, perf_counter seconds; -inf before the first.
-    latency: seconds from then until it took effect.
-    wandering: nothing is heard, and the particle drifts by itself.
-    delay: seconds by which the path runs behind the sound.
-    """
-
-    cluster: int
-    loudness: float
-    onset: float
-    time: float
-    latency: float
-    wandering: bool
-    delay: float
-    _path: _Path = field(repr=False)
-    _fade: _Fade | None = field(repr=False, default=None)
-    _glide: _Glide | None = field(repr=False, default=None)
-    _gauge: _Gauge = field(repr=False, default_factory=_Gauge)
-
-    def code(self, time: float) -> Code:
-        """What to draw at a perf_counter time; ahead of now it is foreseen exactly, save for what is yet to
-        be heard."""
-        self._gauge.asked = max(self._gauge.asked, time)
-        return self._code(time - self.delay)
-
-    def heard(self, time: float) -> float:
-        """The time of the newest event that has a part in `code(time)`; -inf before the first."""
-        return max((e.time for e in self._path.ahead if e.time <= time - self.delay), default=self.time)
-
-    def _code(self, time: float) -> Code:
-        code = self._path.code(time)
-        if self._fade:
-            weight = ease((time - self._fade.begin) / self._fade.seconds)
-            if weight < 1:
-                code = blend(self._fade.leaving.code(time), code, weight)
-        if self._glide and time < self._glide.begin + self._glide.seconds:
-            code = self._glide.apply(code, time)
-        return Code(*(vector.astype(np.float32, copy=False) for vector in code))
 
 
 class Physics:
@@ -193,7 +68,7 @@ class Physics:
         self._period = 1 / rate
         self.errors = 0
         """Ticks that failed and were passed over; anything but 0 is a defect."""
-        self._orders: deque[tuple[Motion, float]] = deque()
+        self._orders: deque[tuple[Motion, float | None]] = deque()
         self._frozen = False
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="physics", daemon=True)
@@ -207,7 +82,7 @@ class Physics:
         self._wander_cluster = 0
         self._rng = np.random.default_rng(0)
         self._onsets: deque[Event] = deque(maxlen=16)
-        self._pose = Pose(SILENCE, QUIET.loudness, 0.0, QUIET.time, 0.0, False, 0.0, _Path(motion))
+        self._pose = Pose(SILENCE, QUIET.loudness, 0.0, QUIET.time, 0.0, False, 0.0, Path(motion))
 
     @property
     def pose(self) -> Pose:
@@ -220,6 +95,13 @@ class Physics:
         motion: belongs to this object from now on. It begins on its own target of the present sound.
         """
         self._orders.append((motion, fade))
+
+    def tune(self, motion: Motion) -> None:
+        """Go on at once by another motion's settings, from where the present one is.
+
+        motion: to the same targets; it belongs to this object from now on.
+        """
+        self._orders.append((motion, None))
 
     def freeze(self, frozen: bool) -> None:
         """Hold the present target, or let the music choose again."""
@@ -262,7 +144,11 @@ class Physics:
         shown = self._horizon(now) - pose.delay
 
         while self._orders:
-            pose = self._change_over(pose, *self._orders.popleft(), shown)
+            motion, seconds = self._orders.popleft()
+            if seconds is None:
+                pose = self._resume(pose, motion, shown)
+            else:
+                pose = self._change_over(pose, motion, seconds, shown)
         if pose._fade and shown >= pose._fade.begin + pose._fade.seconds:
             pose = replace(pose, _fade=None)
         if pose._glide and shown >= pose._glide.begin + pose._glide.seconds:
@@ -314,11 +200,11 @@ class Physics:
         delay = min(max(usual, pose.delay - step), pose.delay + step)
         return pose if delay == pose.delay else replace(pose, delay=delay)
 
-    def _with_paths(self, pose: Pose, change: Callable[[_Path], _Path]) -> Pose:
+    def _with_paths(self, pose: Pose, change: Callable[[Path], Path]) -> Pose:
         fade = pose._fade and replace(pose._fade, leaving=change(pose._fade.leaving))
         return replace(pose, _path=change(pose._path), _fade=fade)
 
-    def _freeze(self, path: _Path, shown: float) -> _Path:
+    def _freeze(self, path: Path, shown: float) -> Path:
         path = path.settle(shown)
         path.motion.frozen = self._frozen
         return path
@@ -326,9 +212,15 @@ class Physics:
     def _change_over(self, pose: Pose, motion: Motion, seconds: float, shown: float) -> Pose:
         motion.begin(shown, pose._path.motion.cluster)
         motion.frozen = self._frozen
-        fade = _Fade(pose._path, shown, max(seconds, GLIDE_S))
-        changed = replace(pose, _path=_Path(motion, pose._path.ahead), _fade=fade)
+        fade = Fade(pose._path, shown, max(seconds, GLIDE_S))
+        changed = replace(pose, _path=Path(motion, pose._path.ahead), _fade=fade)
         return self._glide(pose, changed, shown + pose.delay, fade.seconds)
+
+    def _resume(self, pose: Pose, motion: Motion, shown: float) -> Pose:
+        path = pose._path.settle(shown)
+        path.motion.advance(shown)
+        motion.resume(path.motion)
+        return replace(pose, _path=replace(path, motion=motion))
 
     def _apply(self, pose: Pose, events: list[Event], shown: float) -> Pose:
         changed = self._with_paths(pose, lambda path: path.hear(events))
@@ -350,7 +242,7 @@ class Physics:
             return changed
         if pose._glide:
             seconds = max(seconds, pose._glide.begin + pose._glide.seconds - before)
-        return replace(changed, _glide=_Glide.between(pose._code(before), new_path, after, seconds))
+        return replace(changed, _glide=Glide.between(pose._code(before), new_path, after, seconds))
 
     def _settle(self, pose: Pose, now: float, due: float) -> Pose:
         """Let the events take effect whose time has come."""

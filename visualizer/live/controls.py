@@ -1,4 +1,4 @@
-"""Controls: what keys and clicks do. The actions themselves stand in `control.actions`."""
+"""Controls: what those do that no preset's key is behind. They stand in `control.table`, all of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from visualizer.control import keys
+from visualizer.control.desk import Desk, Turn
+from visualizer.control.kinds import Choice, Value
 from visualizer.output.window import Window
 
 if TYPE_CHECKING:
@@ -13,78 +15,125 @@ if TYPE_CHECKING:
     from visualizer.live.programme import Programme
     from visualizer.output.hud import Hud
 
+# Whoever turns a knob reads along; more often than this is nothing written.
+SAYING_S = 0.1
+# A window that changes its size flashes, whatever it shows.
+RESIZE_S = 0.5
+
 
 class Controls:
-    """Acts on the window's events. still_wanted: what is seen is to be saved."""
+    """Acts on the window's events, and on all that is ordered at the desk.
 
-    def __init__(self, window: Window, hud: Hud):
+    still_wanted: what is seen is to be saved.
+    """
+
+    def __init__(self, window: Window, hud: Hud, desk: Desk):
         self.still_wanted = False
-        self._window, self._hud = window, hud
+        self._window, self._hud, self._desk = window, hud, desk
+        self._keys = desk.way("keys", aloud=True)
         self._parts: Parts | None = None
         self._programme: Programme | None = None
         self._leaving = keys.Leaving()
+        self._words = ""
+        self._said = self._resized = 0.0
 
     def begin(self, parts: Parts, programme: Programme) -> None:
-        """From now on, all keys do something."""
+        """From now on, all controls do something."""
         self._parts, self._programme = parts, programme
 
     def take(self, events: list) -> None:
-        """Act on pygame's events."""
+        """Act on pygame's events, and on the orders."""
         import pygame
 
         for event in events:
             if event.type == pygame.KEYDOWN:
                 press = keys.press(pygame.key.name(event.key), event.unicode, event.scancode)
-                if press is not None:
-                    self._act(press)
+                if press is not None and self._possible(press):
+                    self._keys.order(press.control, press.amount, press.verb)
             elif event.type == pygame.KEYUP and event.key == pygame.K_ESCAPE:
                 self._leaving.release()
             elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
                 place = self._hud.preset_at(*event.pos)
                 if place is not None and self._programme is not None:
-                    self._programme.play(place)
+                    self._keys.order("preset", place + 1)
             elif event.type == pygame.WINDOWFOCUSLOST:
                 self._leaving.release()
-        if self._leaving.held(time.perf_counter()):
+        now = time.perf_counter()
+        for turn in self._desk.take():
+            if turn.control.name == "quit":
+                self._leave(turn.time)
+            elif not self._window_does(turn, now) and self._parts is not None and self._programme is not None:
+                self._do(self._parts, self._programme, turn)
+                self._say(turn)
+        if self._leaving.held(now):
             self._window.closed = True
+        self._mirror()
+        if self._words and now - self._said >= SAYING_S:
+            self._hud.say(self._words)
+            self._words, self._said = "", now
 
-    def _act(self, press: keys.Press) -> None:
-        match press.action:
-            case "quit":
-                if self._leaving.press(time.perf_counter(), self._window.fullscreen):
-                    self._window.closed = True
-                else:
-                    self._hud.say("press Esc again to quit", seconds=keys.Leaving.TWICE_S)
-            case "fullscreen":
-                self._window.toggle_fullscreen()
-                self._window.show_pointer(self._hud.shows("strip"))
-            case "help" | "info" | "strip":
-                self._hud.toggle(press.action)
-                self._window.show_pointer(self._hud.shows("strip"))
-            case action if self._parts is not None and self._programme is not None:
-                self._play(self._parts, self._programme, action, press.number)
+    def _possible(self, press: keys.Press) -> bool:
+        """Whether there is a preset of that number."""
+        presets = self._desk.options.get("preset", ())
+        return (
+            press.control != "preset"
+            or (press.verb == "step" and bool(presets))
+            or (press.amount is not None and press.amount <= len(presets))
+        )
 
-    def _play(self, parts: Parts, programme: Programme, action: str, number: int) -> None:
-        hud = self._hud
-        match action:
+    def _leave(self, pressed: float) -> None:
+        if self._leaving.press(pressed, self._window.fullscreen):
+            self._window.closed = True
+        else:
+            self._hud.say("press Esc again to quit", seconds=keys.Leaving.TWICE_S)
+
+    def _window_does(self, turn: Turn, now: float) -> bool:
+        """What works before anything is loaded; whether it was that."""
+        window, hud, name = self._window, self._hud, turn.control.name
+        if name == "fullscreen":
+            if turn.value != window.fullscreen and now - self._resized >= RESIZE_S:
+                self._resized = now
+                window.toggle_fullscreen()
+        elif name in ("help", "info", "strip"):
+            if turn.value != hud.shows(name):
+                hud.toggle(name)
+        else:
+            return False
+        window.show_pointer(hud.shows("strip"))
+        return True
+
+    def _do(self, parts: Parts, programme: Programme, turn: Turn) -> None:
+        control, value = turn.control, turn.value
+        if isinstance(control, Value | Choice) and control.setting:
+            programme.turn(control.setting, value)
+        match control.name:
             case "preset":
-                programme.play(number - 1)
-            case "next" | "previous":
-                programme.step(1 if action == "next" else -1)
+                programme.play(self._desk.options["preset"].index(value))
             case "random":
                 programme.play_any()
-            case "freeze":
-                parts.physics.freeze(not parts.physics.frozen)
-                hud.say("locked" if parts.physics.frozen else "free again")
-            case "faster" | "slower":
-                programme.respond(slower=action == "slower")
-            case "less bounce" | "more bounce":
-                programme.bounce(more=action == "more bounce")
-            case "mapping":
-                programme.remap()
+            case "lock":
+                parts.physics.freeze(value)
             case "demo":
-                hud.say("the demo tune" if parts.hearing.toggle_demo() else "back to what it heard before")
+                if value != parts.hearing.demo:
+                    parts.hearing.toggle_demo()
             case "blackout":
-                parts.stage.blackout.toggle()
+                parts.stage.blackout.wanted = value
+            case "brightness":
+                parts.stage.brightness = value
             case "still":
                 self.still_wanted = True
+        self._desk.settled(control.name, value)
+
+    def _say(self, turn: Turn) -> None:
+        if turn.aloud and turn.control.name != "preset":
+            self._words = turn.control.says(turn.value) or self._words
+
+    def _mirror(self) -> None:
+        """Let the desk know what changed by itself, or by the mouse."""
+        settled, hud = self._desk.settled, self._hud
+        settled("fullscreen", self._window.fullscreen)
+        for name in ("help", "info", "strip"):
+            settled(name, hud.shows(name))
+        if self._parts is not None:
+            settled("demo", self._parts.hearing.demo)
+            settled("blackout", self._parts.stage.blackout.wanted)

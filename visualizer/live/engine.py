@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from visualizer.common.cores import handing_over
 from visualizer.common.errors import UserError
+from visualizer.control.desk import Desk
 from visualizer.live.backstage import Backstage
 from visualizer.live.controls import Controls
 from visualizer.live.guide import Guide
@@ -92,7 +93,8 @@ class Engine:
         self._window, self._wishes, self._begun = window, wishes, begun
         self._upscaler: Upscaler = Upscaler()
         self._backstage = Backstage(self._trouble, self._warn)
-        self._controls = Controls(window, self.hud)
+        self.desk = Desk()
+        self._controls = Controls(window, self.hud, self.desk)
         self._guide = Guide()
         self._parts: Parts | None = None
         self.programme: Programme | None = None
@@ -102,7 +104,7 @@ class Engine:
         self._shown: Picture | None = None
         self._lead = 0.008
         self._took: deque[float] = deque([self._lead], maxlen=20)
-        self._ending = False
+        self._ending = self._saving = False
         self._card_failed: float | None = None  # since when
         self._open.callback(self._upscaler.release)
 
@@ -146,7 +148,7 @@ class Engine:
             self._upscaler.clear(*window.size)
         elif drawn is None:
             self._upscaler.draw(*window.size)
-        if self._controls.still_wanted and drawn is not None:
+        if self._controls.still_wanted and drawn is not None and not self._saving:
             self._save_still()
         self.hud.draw(*window.size, dt)
         window.finish()
@@ -160,6 +162,8 @@ class Engine:
 
     def _draw(self, parts: Parts, due: float, dt: float) -> Picture | None:
         """Draw the picture for a time; the newest that has a part in it, None if there is none yet."""
+        if self.programme is not None:
+            self.programme.step(dt)
         newest, pose = parts.stream.newest, parts.physics.pose
         try:
             picture = parts.stream.at(due)
@@ -218,7 +222,7 @@ class Engine:
         self._open.enter_context(parts.stream)
         self._open.callback(self._close_hearing, parts.hearing)
         parts.hearing.begin(parts.first.codebook)
-        self.programme = Programme(parts, self.hud, self._backstage, self._window.set_title)
+        self.programme = Programme(parts, self.hud, self.desk, self._backstage, self._window.set_title)
         self._controls.begin(parts, self.programme)
 
     def _close_hearing(self, hearing: Hearing) -> None:
@@ -283,11 +287,14 @@ class Engine:
         from visualizer.output.graphics import read_screen
         from visualizer.output.stills import save_still
 
-        self._controls.still_wanted = False
+        self._controls.still_wanted, self._saving = False, True
         pixels = read_screen(*self._window.size).copy()
 
         def save() -> None:
-            path = save_still(pixels, Path())
-            self._backstage.tell(lambda: self.hud.say(f"saved {path.name}"))
+            try:
+                path = save_still(pixels, Path())
+                self._backstage.tell(lambda: self.hud.say(f"saved {path.name}"))
+            finally:
+                self._backstage.tell(lambda: setattr(self, "_saving", False))
 
         self._backstage.do(save)

@@ -26,6 +26,7 @@ class Hearing:
     """What is heard now. Devices are opened and closed backstage; nothing here makes the caller wait.
 
     sound: the microphone or player, or None while it changes. by: the codebook that names what is heard.
+    demo: whether it is the demo tune, because somebody asked for that.
     """
 
     def __init__(self, source: Source, device: str | int | None, ring: Ring, backstage: Backstage):
@@ -38,7 +39,7 @@ class Hearing:
         # How often a sound was to be opened, and which of these times it was done last.
         self._asked = self._opened = 0
         self._source, self._device, self._ring, self._backstage = source, device, ring, backstage
-        self._demo = False
+        self.demo = False
         self._status, self._since, self._told = "", time.perf_counter(), False
         self._name = ""
 
@@ -46,7 +47,7 @@ class Hearing:
         """Hear, by a codebook, from now on."""
         self.by = self._wanted = codebook
         self._asked += 1
-        number, source = self._asked, "demo" if self._demo else self._source
+        number, source = self._asked, "demo" if self.demo else self._source
         self._backstage.do(lambda: self._open(source, codebook, number))
 
     def use(self, codebook: Codebook) -> None:
@@ -60,10 +61,10 @@ class Hearing:
 
     def toggle_demo(self) -> bool:
         """Change over to the demo tune, or back. Returns whether it is the demo tune now."""
-        self._demo = not self._demo
+        self.demo = not self.demo
         if self._wanted is not None:
             self.begin(self._wanted)
-        return self._demo
+        return self.demo
 
     def follow(self) -> bool:
         """To be called for every frame; returns whether a song has come to its end.
@@ -73,7 +74,7 @@ class Hearing:
         sound = self.sound
         if sound is None or self._opened != self._asked or not sound.finished:
             return False
-        if self._demo and self._source != "demo":
+        if self.demo and self._source != "demo":
             self.toggle_demo()
             return False
         if sound.failure:
@@ -105,7 +106,7 @@ class Hearing:
     @property
     def listens(self) -> bool:
         """Whether a microphone is heard, and not a song."""
-        return self._source == "microphone" and not self._demo
+        return self._source == "microphone" and not self.demo
 
     def close(self) -> None:
         """Hear nothing any more."""
@@ -114,6 +115,8 @@ class Hearing:
             sound.__exit__(None, None, None)
 
     def _open(self, source: Source, codebook: Codebook, number: int) -> None:
+        if number != self._asked:  # something else was wanted before it came to this
+            return
         self.close()
         self._name = ""
         device = self._device if source is self._source else None

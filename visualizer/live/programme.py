@@ -6,15 +6,19 @@ watched, and what is saved takes effect at once, unless it is broken.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from visualizer.common.errors import UserError
+from visualizer.control.desk import Desk
 from visualizer.control.repertoire import Look
+from visualizer.control.table import SETTINGS
 from visualizer.live.backstage import Backstage
 from visualizer.live.loading import Parts
 from visualizer.output.hud import Hud
@@ -24,23 +28,34 @@ if TYPE_CHECKING:
     from visualizer.picture.effects.effects import Effects
 
 SWITCH_S = 1.0
-ADJUST_S = 0.3
 EDIT_S = 0.5
 WATCH_S = 0.5
-RESPONSE_STEP = 1.25
-BOUNCE_STEP = 0.05
+# Values of the picture follow their knobs with this time constant, and arrive when they are so near.
+GLIDE_S = 0.08
+NEAR = 1e-3
+# Settings for which targets are dealt anew, or every pixel's place: too much for one frame.
+SLOW = ("mapping.kind", "display.kaleidoscope", "display.fit")
 
 
 class Programme:
-    """Plays presets; all methods are for the render thread. look: what is on."""
+    """Plays presets; all methods are for the render thread. look: what is on, as it was turned by hand."""
 
-    def __init__(self, parts: Parts, hud: Hud, backstage: Backstage, set_title: Callable[[str], None]):
+    def __init__(
+        self, parts: Parts, hud: Hud, desk: Desk, backstage: Backstage, set_title: Callable[[str], None]
+    ):
         """set_title: what writes a title into the window's frame."""
         self.look: Look = parts.first
-        self._parts, self._hud, self._backstage, self._set_title = parts, hud, backstage, set_title
+        self._parts, self._hud, self._desk = parts, hud, desk
+        self._backstage, self._set_title = backstage, set_title
         self._looks: dict[int, Look] = {self.look.place: self.look}
+        # Of either kind, one job at most is backstage, however fast somebody turns and chooses.
+        self._going_over = self._preparing = False
+        self._wanted: dict[str, Any] = {}
+        self._gliding: dict[str, float] = {}
+        desk.options["preset"] = parts.repertoire.names
         hud.thumbnails = [Thumbnail(path.stem, None) for path in parts.repertoire.paths]
-        hud.current = self.look.place
+        self._choose(self.look.place)
+        self._settle()
         self._name(self.look)
 
     # --- going over -------------------------------------------------------------------------------
@@ -49,42 +64,64 @@ class Programme:
         """Go over to another preset, by its number from 0."""
         if not 0 <= place < len(self._parts.repertoire):
             return
-        self._hud.current = place
-        self._backstage.do(lambda: self._prepare_to_play(place))
-
-    def step(self, by: int) -> None:
-        """Go over to the next preset, or the one before."""
-        self.play((self._hud.current + by) % len(self._parts.repertoire))
+        self._choose(place)
+        if not self._going_over:
+            self._going_over = True
+            self._backstage.do(lambda: self._prepare_to_play(place))
 
     def play_any(self) -> None:
         """Go over to any other preset."""
         others = [place for place in range(len(self._parts.repertoire)) if place != self._hud.current]
         self.play(random.choice(others or [0]))
 
+    def _choose(self, place: int) -> None:
+        self._hud.current = place
+        self._desk.settled("preset", self._parts.repertoire.names[place])
+
     def _prepare_to_play(self, place: int) -> None:
         """Backstage."""
         try:
             look = self._looks.get(place) or self._parts.repertoire.load(place)
         except UserError:
-            self._backstage.tell(lambda: setattr(self._hud, "current", self.look.place))
+            self._backstage.tell(lambda: self._arrive(place, self._stay))
             raise
         self._looks[place] = look
         effects = self._parts.stage.effects(look.preset)
 
         def begin() -> None:
-            if self._hud.current == place:  # and not yet another one
-                self._change(look, effects, SWITCH_S)
-                self._name(look)
+            self._change(look, effects, SWITCH_S)
+            self._name(look)
 
-        self._backstage.tell(begin)
+        self._backstage.tell(lambda: self._arrive(place, begin))
+
+    def _arrive(self, place: int, then: Callable[[], None]) -> None:
+        """A preset is ready, or can't be: do something, unless another one has been chosen meanwhile."""
+        self._going_over = False
+        if self._hud.current == place:
+            then()
+        else:
+            self.play(self._hud.current)
+
+    def _stay(self) -> None:
+        self._choose(self.look.place)
 
     def _change(self, look: Look, effects: Effects | None, fade: float) -> None:
         """From now on, play this."""
+        self._wanted.clear()
+        self._gliding.clear()
         self.look = look
         self._parts.physics.use(look.motion(), fade)
         self._parts.hearing.use(look.codebook)
         if effects is not None:
             self._parts.stage.play(look.preset, effects, fade)
+        self._settle()
+
+    def _settle(self) -> None:
+        """The preset's values are the controls'."""
+        for setting, name in SETTINGS.items():
+            value = self.look.preset.value(setting)
+            if value is not None:
+                self._desk.settled(name, value)
 
     def _name(self, look: Look) -> None:
         self._set_title(f"{look.preset.title} - visualizer")
@@ -92,43 +129,57 @@ class Programme:
 
     # --- changing what is on ----------------------------------------------------------------------
 
-    def respond(self, slower: bool) -> None:
-        """Make the particle slower or faster, until the next preset."""
-        factor = RESPONSE_STEP if slower else 1 / RESPONSE_STEP
-        response = round(min(20000.0, max(20.0, self.look.preset.particle.response_ms * factor)), 1)
-        self._adjust(f"response {response:.0f} ms", response_ms=response)
-
-    def bounce(self, more: bool) -> None:
-        """Make the particle bounce more or less, until the next preset."""
-        step = BOUNCE_STEP if more else -BOUNCE_STEP
-        bounce = round(min(0.9, max(0.0, self.look.preset.particle.bounce + step)), 3)
-        self._adjust(f"bounce {bounce:.2f}", bounce=bounce)
-
-    def _adjust(self, message: str, **particle: float) -> None:
+    def turn(self, setting: str, value: Any) -> None:
+        """Have another value under a key of the preset that is on, until the next preset."""
         preset = self.look.preset
-        changed = preset.model_copy(update={"particle": preset.particle.model_copy(update=particle)})
-        self._change(self.look.adjusted(changed), None, ADJUST_S)
-        self._hud.say(message)
+        if preset.value(setting) is None:
+            return
+        if setting in SLOW:
+            self._wanted[setting] = value
+            if not self._preparing:
+                self._preparing = True
+                self._backstage.do(self._prepare_wanted)
+        elif setting.startswith("display."):
+            self._gliding[setting] = value
+        else:
+            self.look = self.look.adjusted(preset.having({setting: value}))
+            self._parts.physics.tune(self.look.motion())
 
-    def remap(self) -> None:
-        """Change over between similar and random pictures for similar sounds."""
+    def step(self, dt: float) -> None:
+        """Move on by dt seconds what is gone over to softly: knobs turn by steps, pictures shouldn't."""
+        if not self._gliding:
+            return
+        reached, changes = 1 - math.exp(-dt / GLIDE_S), {}
+        for setting, wanted in list(self._gliding.items()):
+            present = self.look.preset.value(setting)
+            left = (wanted - present) * (1 - reached)
+            if abs(left) < NEAR:
+                left = 0.0
+                del self._gliding[setting]
+            changes[setting] = wanted - left
+        self.look = self.look.adjusted(self.look.preset.having(changes))
+        self._parts.stage.adjust(self.look.preset)
 
-        def prepare() -> None:
-            look = self.look
-            kind = "random" if look.preset.mapping.kind == "similar" else "similar"
-            mapping = look.preset.mapping.model_copy(update={"kind": kind})
-            changed = look.adjusted(look.preset.model_copy(update={"mapping": mapping}))
+    def _prepare_wanted(self) -> None:
+        """Backstage: what can't be gone over to from one frame to the next."""
+        look, wanted = self.look, dict(self._wanted)
+        changed = look.adjusted(look.preset.having(wanted))
+        reframed = changed.preset.display != look.preset.display
+        effects = self._parts.stage.effects(changed.preset) if reframed else None
+        self._backstage.tell(lambda: self._take(look, wanted, changed.targets, effects))
 
-            def begin() -> None:
-                if self.look is not look:  # the particle was adjusted meanwhile, or another preset chosen
-                    return self._backstage.do(prepare) if self.look.place == look.place else None
-                self._change(changed, None, SWITCH_S)
-                similar = "similar pictures for similar sounds"
-                self._hud.say(similar if kind == "similar" else "random pictures")
-
-            self._backstage.tell(begin)
-
-        self._backstage.do(prepare)
+    def _take(self, look: Look, wanted: dict[str, Any], targets: np.ndarray, effects: Effects | None) -> None:
+        """What was wanted of a look is ready; what else was turned meanwhile stays turned."""
+        self._preparing = False
+        if self.look.place == look.place:
+            self._wanted = {k: v for k, v in self._wanted.items() if k not in wanted or wanted[k] != v}
+            self.look = replace(self.look, preset=self.look.preset.having(wanted), targets=targets)
+            if targets is not look.targets:
+                self._parts.physics.use(self.look.motion(), SWITCH_S)
+            if effects is not None:
+                self._parts.stage.play(self.look.preset, effects, SWITCH_S)
+        if self._wanted:
+            self.turn(*next(iter(self._wanted.items())))
 
     # --- idle work, backstage ---------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 import pygame
 
-from visualizer.control.actions import ACTIONS
+from visualizer.control import table
 
 GLASS = (12, 12, 18, 208)
 TEXT = (242, 240, 234)
@@ -121,8 +121,8 @@ def help_list(width: int, height: int) -> np.ndarray:
 
 def _help_list(unit: int) -> pygame.Surface:
     rows = [
-        ([_keycap(key, unit) for key in action.label.split()], _write(action.help, unit, TEXT))
-        for action in ACTIONS
+        ([_keycap(key, unit) for key in label.split()], _write(words, unit, TEXT))
+        for label, words in table.rows()
     ]
     gap = unit // 3
     left = max(sum(cap.get_width() + gap for cap in caps) for caps, _ in rows)

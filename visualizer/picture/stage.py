@@ -7,6 +7,7 @@ neighbouring pixels, and the words over it fade or stand still.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,19 +23,23 @@ if TYPE_CHECKING:
     from visualizer.control.preset import Preset
 
 BLACKOUT_S = 0.8
+# A dimmer that is turned by steps dims by none.
+DIM_S = 0.1
 PICTURE_SIZE = 256
 
 
 class Stage:
     """Pictures in, finished frames out, all of one shape; for the render thread alone.
 
-    blackout: a fade to black. limiter: the flash limiter.
+    blackout: a fade to black. brightness: 0..1, of everything; it is gone over to softly. limiter: the flash
+    limiter.
     """
 
     def __init__(self, aspect: float, limiter: FlashLimiter | None = None):
         """aspect: width / height of the window."""
         self.limiter = limiter or FlashLimiter()
         self.blackout = Fade(BLACKOUT_S)
+        self.brightness = self._bright = 1.0
         self.aspect = aspect
         self._preset: Preset | None = None
         self._effects: Effects | None = None
@@ -81,10 +86,24 @@ class Stage:
                 old = self._fit(old(picture, loudness, onset, dt))
             frame = torch.lerp(old.float(), frame.float(), ease(self._progress)).add_(0.5).to(torch.uint8)
         self._composed = frame
-        dark = self.blackout.step(dt)
-        if dark > 0:
-            frame = frame.float().mul_(1 - dark).add_(0.5).to(torch.uint8)
+        light = self._dim(dt) * (1 - self.blackout.step(dt))
+        if light < 1:
+            frame = frame.float().mul_(light).add_(0.5).to(torch.uint8)
         return self.limiter(frame, dt)
+
+    def adjust(self, preset: Preset) -> bool:
+        """Go on by a changed display table at once; False if that takes new effects, and `play`."""
+        if self._effects is None or not self._effects.adjust(preset.display):
+            return False
+        self._preset = preset
+        return True
+
+    def _dim(self, dt: float) -> float:
+        """The brightness of this frame."""
+        self._bright += (self.brightness - self._bright) * (1 - math.exp(-dt / DIM_S))
+        if abs(self.brightness - self._bright) < 1 / 512:
+            self._bright = self.brightness
+        return self._bright
 
     def _fit(self, frame: torch.Tensor) -> torch.Tensor:
         """To the stage's shape, whatever the preset's framing gives."""

@@ -31,8 +31,15 @@ class Effects:
         self._ground = Ground(inner, self._places(inner), table.fit == "fit", noise)
         self._canvas: Canvas | None = None
         self._device: torch.device | None = None
-        self._time = 0.0
+        self._time = self._turns = self._hue = 0.0
         self._frames = 0
+
+    def adjust(self, table: DisplayTable) -> bool:
+        """Go on by another table, without a jump in anything that moves; False if that takes new effects."""
+        if (table.fit, table.kaleidoscope) != (self._table.fit, self._table.kaleidoscope):
+            return False
+        self._table = table
+        return True
 
     def _places(self, size: int) -> np.ndarray:
         """`Ground.places` for pictures of a size in pixels: framing and kaleidoscope."""
@@ -59,6 +66,9 @@ class Effects:
         """
         self._drive.update(loudness, onset, dt)
         self._time += dt
+        # Added up, because how fast they turn may be turned itself.
+        self._turns += dt / 60 * self._table.spin
+        self._hue += dt / 60 * self._table.hue
         self._frames += 1
         if self._is_plain:
             return frame(picture, self.aspect, self._table.fit)
@@ -70,9 +80,9 @@ class Effects:
         t, amount = self._table, self._drive.amount
         zoom = amount("zoom", t.zoom, -0.5, 2.0)
         zoom += t.breathe * 0.5 * (1 - math.cos(2 * math.pi * self._time / 20))
-        angle = self._time * t.spin * 2 * math.pi / 60
+        angle = 2 * math.pi * self._turns
         scale = 1 / (1 + max(zoom, -0.5))
-        turn = self._time * t.hue / 60 + amount("hue", 0.0, -1.0, 1.0)
+        turn = self._hue + amount("hue", 0.0, -1.0, 1.0)
         trails = amount("trails", t.trails, 0.0, 0.97)
         colours = hue_matrix(2 * math.pi * turn, amount("saturation", t.saturation, 0.0, 2.0))
         return Moment(

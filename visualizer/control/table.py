@@ -1,0 +1,173 @@
+"""The table of all that can be turned and triggered: for keys, MIDI, OSC, the page, the help and the README.
+
+A new control is one entry here, and what it does: a key of the preset it does by itself, anything else has a
+line in `live/controls.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from visualizer.control.kinds import Choice, Control, Key, Switch, Trigger, Value
+from visualizer.control.preset import Preset
+
+
+def _of_preset(setting: str) -> dict[str, Any]:
+    """What a preset's schema says about a key: range, default, help."""
+    table: type[BaseModel] = Preset
+    *parts, key = setting.split(".")
+    for part in parts:
+        inner = table.model_fields[part].annotation
+        assert isinstance(inner, type) and issubclass(inner, BaseModel)
+        table = inner
+    field = table.model_fields[key]
+    limits = {
+        name: getattr(limit, name)
+        for limit in field.metadata
+        for name in ("ge", "le")
+        if hasattr(limit, name)
+    }
+    told = {"help": (field.description or "").rstrip("."), "default": field.default, "setting": setting}
+    return told | ({"low": limits["ge"], "high": limits["le"]} if limits else {})
+
+
+def _setting(setting: str, name: str, **more: Any) -> Value:
+    """A value of the preset that is on."""
+    return Value(name=name, **{**_of_preset(setting), **more})
+
+
+CONTROLS: tuple[Control, ...] = (
+    Choice(
+        name="preset",
+        section="Presets",
+        help="the preset that is on",
+        keys=(
+            Key(tuple("123456789"), "1–9", "the first nine presets"),
+            Key(("n", "right"), "N  →", "next preset", +1),
+            Key(("p", "left"), "P  ←", "previous preset", -1),
+        ),
+    ),
+    Trigger(name="random", section="Presets", help="a random preset", keys=(Key(("r",), "R"),)),
+    Switch(
+        name="strip",
+        section="Window",
+        help="the presets in pictures; click one to play it",
+        keys=(Key(("tab",), "Tab", step=1),),
+    ),
+    Switch(
+        name="lock",
+        section="Movement",
+        help="lock the picture that it moves to, and let go",
+        keys=(Key(("l", "space"), "L  Space", step=1),),
+        spoken=("free again", "locked"),
+    ),
+    _setting(
+        "particle.response_ms",
+        "response",
+        section="Movement",
+        unit="ms",
+        step=1.25,
+        logarithmic=True,
+        digits=1,
+        keys=(Key(("+", "="), "+", "answer faster", -1), Key(("-",), "−", "answer slower", +1)),
+    ),
+    _setting(
+        "particle.bounce",
+        "bounce",
+        section="Movement",
+        keys=(Key(("[",), "[", "less bounce", -1), Key(("]",), "]", "more bounce", +1)),
+    ),
+    _setting("particle.hold_ms", "hold", section="Movement", unit="ms", step=50, high=2000, digits=0),
+    Choice(
+        name="mapping",
+        section="Movement",
+        help="similar pictures for similar sounds, or random ones",
+        setting="mapping.kind",
+        options=("similar", "random"),
+        spoken=("similar pictures for similar sounds", "random pictures"),
+        keys=(Key(("m",), "M", step=1),),
+    ),
+    Value(
+        name="brightness",
+        section="Picture",
+        help="how bright all is, whatever the preset",
+        low=0,
+        high=1,
+        default=1,
+    ),
+    Switch(
+        name="blackout",
+        section="Picture",
+        help="fade to black, and back",
+        keys=(Key(("b",), "B", step=1),),
+    ),
+    _setting("display.zoom", "zoom", section="Picture"),
+    _setting("display.breathe", "breathe", section="Picture"),
+    _setting("display.spin", "spin", section="Picture", unit="turns/min", step=0.25),
+    _setting("display.kaleidoscope", "kaleidoscope", section="Picture", unit="sectors", step=1, digits=0),
+    _setting("display.hue", "hue", section="Picture", unit="turns/min", step=0.25),
+    _setting("display.saturation", "saturation", section="Picture"),
+    _setting("display.brightness", "exposure", section="Picture"),
+    _setting("display.trails", "trails", section="Picture"),
+    _setting("display.grain", "grain", section="Picture"),
+    _setting("display.vignette", "vignette", section="Picture"),
+    Switch(
+        name="demo",
+        section="Sound",
+        help="hear the demo tune, or again what it heard before",
+        keys=(Key(("d",), "D", step=1),),
+        spoken=("back to what it heard before", "the demo tune"),
+    ),
+    Trigger(name="still", section="Window", help="save what is seen as a PNG file", keys=(Key(("s",), "S"),)),
+    Switch(
+        name="fullscreen",
+        section="Window",
+        help="fullscreen, and back",
+        keys=(Key(("f", "f11"), "F", step=1),),
+    ),
+    Switch(
+        name="info",
+        section="Window",
+        help="frame rate, latency, sound level and more",
+        keys=(Key(("i",), "I", step=1),),
+    ),
+    Switch(name="help", section="Window", help="this list", keys=(Key(("h", "f1", "?"), "H  F1", step=1),)),
+    Trigger(
+        name="quit",
+        section="Window",
+        help="quit; in fullscreen press it twice or hold it",
+        keys=(Key(("escape",), "Esc"),),
+        remote=False,
+    ),
+)
+
+BY_NAME = {control.name: control for control in CONTROLS}
+# The preset's keys that controls turn, with the control's name.
+SETTINGS = {
+    control.setting: control.name
+    for control in CONTROLS
+    if isinstance(control, Value | Choice) and control.setting
+}
+
+
+def rows() -> list[tuple[str, str]]:
+    """(keys as a manual writes them, what they do) of every key."""
+    return [(key.label, key.help or control.help) for control in CONTROLS for key in control.keys]
+
+
+def as_markdown() -> str:
+    """The table of keys for the README."""
+    lines = [f"| {', '.join(label.split())} | {words} |" for label, words in rows()]
+    return "\n".join(["| key | what it does |", "| --- | --- |", *lines])
+
+
+def addresses_as_markdown() -> str:
+    """The table of all controls for the README."""
+    lines = [
+        f"| `{control.name}` | {control.range()} | {control.help[0].lower()}{control.help[1:]} |"
+        for control in CONTROLS
+        if control.remote
+    ]
+    return "\n".join(["| control | what it takes | what it does |", "| --- | --- | --- |", *lines])
