@@ -22,6 +22,7 @@ def test_operations_are_counted_as_torch_counts_them(generator):
     assert parts.operations(generator) == pytest.approx(counter.get_total_flops(), rel=0.01)
 
 
+@pytest.mark.alone
 def test_times_are_medians_in_seconds():
     took = side_by_side({"short": lambda: time.sleep(0.004), "long": lambda: time.sleep(0.02)}, 0.3)
     assert 0.004 <= took["short"] < 0.012 and 0.02 <= took["long"] < 0.04

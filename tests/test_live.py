@@ -21,6 +21,8 @@ from visualizer.live.backstage import Backstage
 from visualizer.picture.framing import frame_shape
 from visualizer.picture.stage import Stage
 
+pytestmark = pytest.mark.alone
+
 PRESETS = sorted(assets.folder("presets").glob("*.toml"))
 TITLES = [tomllib.loads(path.read_text())["title"] for path in PRESETS]
 BEGIN = next(i for i, path in enumerate(PRESETS) if path.stem == "garden")

@@ -24,7 +24,7 @@ from visualizer.audio.timing import StreamClock
 from visualizer.common.errors import UserError
 from visualizer.latent.ring import Ring
 
-pytestmark = pytest.mark.usefixtures("on_time")
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("on_time")]
 
 
 class ByHand:

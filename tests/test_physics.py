@@ -13,6 +13,8 @@ from visualizer.latent.particle import Gravity, Spring
 from visualizer.latent.physics import NO_EVENTS_S, SILENCE_S, Physics
 from visualizer.latent.ring import Ring
 
+pytestmark = pytest.mark.alone
+
 DIM = 64
 HOP = 512 / 44100
 

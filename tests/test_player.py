@@ -19,7 +19,7 @@ from visualizer.latent.ring import Ring
 HOP_S = 512 / SR
 
 
-pytestmark = pytest.mark.usefixtures("on_time")
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("on_time")]
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ import pytest
 from visualizer.latent.code import Code
 from visualizer.neural.stream import PictureStream
 
+pytestmark = pytest.mark.alone
+
 
 @dataclass
 class Still:

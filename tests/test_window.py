@@ -11,6 +11,8 @@ from program import ENVIRONMENT, ran
 from visualizer.common.errors import UserError
 from visualizer.output.window import Window
 
+pytestmark = pytest.mark.alone
+
 WAYS = ("processor", "splines", "bilinear")
 
 
