@@ -31,7 +31,8 @@ from visualizer.neural.stream import Painting
 from visualizer.offline import engine as offline
 from visualizer.picture.flash.limiter import FlashLimiter
 
-BATCHES = (1, 4, 16, 64)
+# Pictures at once, besides one; a processor is full with few.
+BATCHES = {"cpu": (4, 16), "cuda": (4, 16, 64)}
 PART = "generator"
 OFFLINE = "song to video, 1280x720 at 30 frames/s"
 
@@ -150,7 +151,7 @@ def measure_generator(generator: Generator, device: torch.device, seconds: float
         "times as fast",
         True,
     )
-    for n in BATCHES[1:]:
+    for n in BATCHES[device.type]:
         codes = _codes(n, generator)
         batch = side_by_side({name: partial(p, *codes) for name, p in ways.items()}, seconds, device)
         for name, s in batch.items():
@@ -158,7 +159,7 @@ def measure_generator(generator: Generator, device: torch.device, seconds: float
                 PART, f"{name}, batch {n}", n / s, "pictures/s", True, f"{1000 * s / n:.2f} ms a picture"
             )
     # A card is only full with many pictures at once.
-    n, share = (BATCHES[-1], batch[names[0]]) if device.type == "cuda" else (1, took[names[0]])
+    n, share = (BATCHES["cuda"][-1], batch[names[0]]) if device.type == "cuda" else (1, took[names[0]])
     yield from _against_the_ceiling(generator, device, names[0], n, share / n, seconds)
 
 
@@ -313,8 +314,8 @@ def measure_offline(painter: Painter, seconds: float) -> Iterator[Row]:
         yield Row(OFFLINE, name, 1000 * s / report.frames, "ms a frame")
 
 
-def measure_start(device: torch.device) -> Iterator[Row]:
-    """A new process from nothing to its first picture."""
+def measure_start(device: torch.device, seconds: float) -> Iterator[Row]:
+    """A new process from nothing to its first picture; three of them, if there are seconds enough."""
     program = (
         "from visualizer.common import assets; from visualizer.offline import engine as offline;"
         "from visualizer.neural.generator import Generator;"
@@ -324,7 +325,7 @@ def measure_start(device: torch.device) -> Iterator[Row]:
         f"make_painter(generator, choose_device('{device.type}'))(motion.code(0.0).shape[None])"
     )
     times = []
-    for _ in range(3):
+    for _ in range(max(1, min(3, round(3 * seconds)))):
         begun = time.perf_counter()
         subprocess.run([sys.executable, "-c", program], check=True)
         times.append(time.perf_counter() - begun)

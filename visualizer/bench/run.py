@@ -64,7 +64,7 @@ def run(device: torch.device, seconds: float, progress: bool = True) -> Report:
         "window": lambda: parts.measure_window(seconds, device),
         "song to video": lambda: parts.measure_offline(painter, 10 * seconds),
         "live": lambda: parts.measure_live(device, 10 * seconds),
-        "start": lambda: parts.measure_start(device),
+        "start": lambda: parts.measure_start(device, seconds),
     }
     with bar(len(todo), "measuring", "part", progress) as progress_bar:
         for name, measure in todo.items():
