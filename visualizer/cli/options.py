@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from visualizer.live.ways import StageWishes
 
 Command = Callable[..., Any]
 
@@ -163,6 +166,7 @@ class WindowOptions(TypedDict, total=False):
     compute: str
     allow_flashing: bool
     device: str | None
+    stage: StageWishes
 
 
 window = together(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from visualizer.cli import options
+from visualizer.cli.stage import stage
 from visualizer.cli.video import make_video
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     "--device", metavar="NAME|INDEX", help="Listen to this input of `devices`.  [default: the system's]"
 )
 @options.window
+@stage
 def live(verbose: bool, **wishes: Unpack[options.WindowOptions]) -> None:
     """Open the window and follow the microphone, or any other input. In the window, H lists the keys.
 
@@ -36,6 +38,7 @@ def live(verbose: bool, **wishes: Unpack[options.WindowOptions]) -> None:
     "--device", metavar="NAME|INDEX", help="Play on this output of `devices`.  [default: the system's]"
 )
 @options.window
+@stage
 def play(song: Path, verbose: bool, **wishes: Unpack[options.WindowOptions]) -> None:
     """Play SONG through the loudspeakers and follow it in the window. H lists the keys.
 

@@ -7,12 +7,17 @@ so that none ever waits, neither for another nor for a lock, and a flood from on
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from visualizer.control.kinds import Control, Unfit, Verb
 from visualizer.control.table import BY_NAME, CONTROLS
 from visualizer.latent.ring import Ring
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from visualizer.audio.listener import Event
 
 # So many orders of a way wait for the next frame at the most, and are looked at in one.
 WAITING = 256
@@ -25,6 +30,16 @@ class Order(NamedTuple):
     verb: Verb
     amount: Any
     time: float
+
+
+class Facts(NamedTuple):
+    """What ways may tell. fps: frames a second of late; level: of the sound, dB re a full-scale sine;
+    listening: to what, in words; title: of the preset."""
+
+    fps: float = 0.0
+    level: float = -120.0
+    listening: str = ""
+    title: str = ""
 
 
 class Turn(NamedTuple):
@@ -53,11 +68,19 @@ class Way:
 
         Raises Unfit if there is no such control, or if that makes no sense to it.
         """
+        self.together([self.checked(control, amount, verb, at)])
+
+    def checked(self, control: str, amount: Any = None, verb: Verb = "set", at: float | None = None) -> Order:
+        """An order that makes sense, for `together`. Raises Unfit."""
         known = BY_NAME.get(control)
         if known is None:
             raise Unfit(f"there is no control {control!r}")
         known.settle(verb, amount, self._desk.values[control], self._desk.options.get(control, ()))
-        self.ring.push(Order(control, verb, amount, time.perf_counter() if at is None else at))
+        return Order(control, verb, amount, time.perf_counter() if at is None else at)
+
+    def together(self, orders: Iterable[Order]) -> None:
+        """Have controls turned in one and the same frame."""
+        self.ring.push(tuple(orders))
 
 
 class Desk:
@@ -65,12 +88,16 @@ class Desk:
 
     values: by the control's name; anybody may read them at any time, the render thread alone writes. options:
     of choices that are known late. version: grows with every change. lost: orders that came in a flood.
+    facts: the newest. stills: [h, w, 3] uint8 of each preset, or None, in their order.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {control.name: control.initial for control in CONTROLS}
         self.options: dict[str, Sequence[str]] = {}
         self.version = 0
+        self.facts = Facts()
+        self.stills: Sequence[np.ndarray | None] = ()
+        self._witnesses: tuple[Ring, ...] = ()
         self._ways: tuple[Way, ...] = ()
 
     def way(self, name: str, aloud: bool = False) -> Way:
@@ -84,6 +111,17 @@ class Desk:
         """Orders that came faster than frames could take them."""
         return sum(way.ring.dropped for way in self._ways)
 
+    def witness(self) -> Ring:
+        """A ring that gets every moment of sound as it takes effect; for one thread."""
+        ring = Ring(WAITING)
+        self._witnesses = (*self._witnesses, ring)
+        return ring
+
+    def hear(self, event: Event) -> None:
+        """A moment of sound takes effect. For the thread that moves the picture."""
+        for ring in self._witnesses:
+            ring.push(event)
+
     def take(self) -> list[Turn]:
         """What the orders since the last call come to: for each control that they turn, one thing.
 
@@ -92,21 +130,22 @@ class Desk:
         turns: dict[str, Turn] = {}
         for way in self._ways:
             for _ in range(WAITING):
-                order: Order | None = way.ring.pop()
-                if order is None:
+                orders: tuple[Order, ...] | None = way.ring.pop()
+                if orders is None:
                     break
-                before = turns.get(order.control)
-                present = before.value if before else self.values[order.control]
-                control = BY_NAME[order.control]
-                try:
-                    value = control.settle(
-                        order.verb, order.amount, present, self.options.get(control.name, ())
-                    )
-                except Unfit:  # no longer what it was when it was ordered
-                    continue
-                if value != present or before or order.verb == "set":
-                    turns[control.name] = Turn(control, value, order.time, way.aloud, way.name)
+                for order in orders:
+                    self._follow(order, way, turns)
         return list(turns.values())
+
+    def _follow(self, order: Order, way: Way, turns: dict[str, Turn]) -> None:
+        control, before = BY_NAME[order.control], turns.get(order.control)
+        present = before.value if before else self.values[control.name]
+        try:
+            value = control.settle(order.verb, order.amount, present, self.options.get(control.name, ()))
+        except Unfit:  # no longer what it was when it was ordered
+            return
+        if value != present or before or order.verb == "set":
+            turns[control.name] = Turn(control, value, order.time, way.aloud, way.name)
 
     def settled(self, control: str, value: Any) -> None:
         """A control has this value now, whoever gave it. For the render thread."""

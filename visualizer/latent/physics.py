@@ -68,6 +68,8 @@ class Physics:
         self._period = 1 / rate
         self.errors = 0
         """Ticks that failed and were passed over; anything but 0 is a defect."""
+        self.witness: Callable[[Event], None] = lambda event: None
+        """Called, on this thread, with each event as it takes effect."""
         self._orders: deque[tuple[Motion, float | None]] = deque()
         self._frozen = False
         self._closing = False
@@ -249,6 +251,7 @@ class Physics:
         for event in pose._path.ahead:
             if event.time <= due:
                 self._onsets.append(event)
+                self.witness(event)
                 pose = replace(
                     pose,
                     cluster=event.cluster,

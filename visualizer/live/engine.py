@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING
 
 from visualizer.common.cores import handing_over
 from visualizer.common.errors import UserError
-from visualizer.control.desk import Desk
+from visualizer.control.desk import Desk, Facts
+from visualizer.control.service import Service
 from visualizer.live.backstage import Backstage
 from visualizer.live.controls import Controls
 from visualizer.live.guide import Guide
 from visualizer.live.loading import Parts, Wishes, load
 from visualizer.live.statistics import Statistics
+from visualizer.live.ways import NOTHING, StageWishes, open_ways
 from visualizer.output.window import Window
 
 if TYPE_CHECKING:
     import torch
 
+    from visualizer.audio.ears import Ears
     from visualizer.live.hearing import Hearing, Source
     from visualizer.live.programme import Programme
     from visualizer.neural.stream import Picture
@@ -37,6 +40,7 @@ RESIZE_S = 0.2
 LOADING_S = 0.04
 MINIMISED_S = 0.1
 READOUT_S = 0.25
+REPORT_S = 0.1
 # How long frames may fail on a graphics card until the show ends.
 CARD_S = 10.0
 log = logging.getLogger("visualizer")
@@ -54,6 +58,7 @@ def run_live(
     seconds: float | None = None,
     statistics: Statistics | None = None,
     generator: Path | None = None,
+    stage: StageWishes | None = None,
 ) -> Statistics:
     """Open the window and play until somebody quits; returns what was measured.
 
@@ -61,7 +66,7 @@ def run_live(
     file; None begins with the first. device: the sound device's name or number. compute: where the network
     runs, "auto", "cpu" or "cuda". monitor: the number of a display. size: of the window in pixels.
     allow_flashing: switch the flash limiter off. seconds: stop after so long. statistics: to write to.
-    generator: a file; None is the shipped one.
+    generator: a file; None is the shipped one. stage: by what else than keys it is played.
 
     Raises NoDisplay if no window can be opened, and UserError for anything else that was asked for and isn't
     there.
@@ -69,7 +74,7 @@ def run_live(
     begun = time.perf_counter()
     # Threads of torch that wait for each other without sleeping would take the callback's time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    wishes = Wishes(source, preset, device, compute, allow_flashing, generator)
+    wishes = Wishes(source, preset, device, compute, allow_flashing, generator, stage or NOTHING)
     try:
         with (
             handing_over(SWITCH_INTERVAL_S),
@@ -97,9 +102,10 @@ class Engine:
         self._controls = Controls(window, self.hud, self.desk)
         self._guide = Guide()
         self._parts: Parts | None = None
+        self._ways: list[Service] = []
         self.programme: Programme | None = None
         self._open = ExitStack()
-        self._resized = self._read_out = begun
+        self._resized = self._read_out = self._reported = begun
         self._shape = window.size
         self._shown: Picture | None = None
         self._lead = 0.008
@@ -210,6 +216,8 @@ class Engine:
 
     def _load(self) -> None:
         """Backstage."""
+        ways = open_ways(self._wishes.stage, self.desk)
+        self._backstage.tell(lambda: self._ways.extend(ways))
         parts = load(self._wishes, self._window.aspect, self._backstage)
         self._backstage.tell(lambda: self._begin(parts))
 
@@ -221,6 +229,10 @@ class Engine:
         self._open.enter_context(parts.physics)
         self._open.enter_context(parts.stream)
         self._open.callback(self._close_hearing, parts.hearing)
+        for way in self._ways:
+            self._open.callback(way.stop)
+            way.start()
+        parts.physics.witness = self.desk.hear
         parts.hearing.begin(parts.first.codebook)
         self.programme = Programme(parts, self.hud, self.desk, self._backstage, self._window.set_title)
         self._controls.begin(parts, self.programme)
@@ -270,6 +282,9 @@ class Engine:
         sound = parts.hearing.sound
         if sound is not None:
             self.hud.level = sound.level
+        if now - self._reported >= REPORT_S:
+            self._reported = now
+            self._report(sound)
         if self.programme is not None and self.hud.shows("info") and now - self._read_out >= READOUT_S:
             from visualizer.live import readout
 
@@ -282,6 +297,13 @@ class Engine:
                 self._upscaler,
                 not self._wishes.allow_flashing,
             )
+
+    def _report(self, sound: Ears | None) -> None:
+        """Let the ways know how it goes."""
+        title = self.programme.look.preset.title if self.programme is not None else ""
+        level, listening = (sound.level, sound.status) if sound is not None else (-120.0, "")
+        self.desk.facts = Facts(self.statistics.fps, level, listening, title)
+        self.desk.stills = [thumbnail.still for thumbnail in self.hud.thumbnails]
 
     def _save_still(self) -> None:
         from visualizer.output.graphics import read_screen

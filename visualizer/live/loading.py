@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from visualizer.live.ways import NOTHING, StageWishes
+
 if TYPE_CHECKING:
     from visualizer.control.repertoire import Look, Repertoire
     from visualizer.latent.physics import Physics
@@ -30,6 +32,7 @@ class Wishes:
     compute: str = "auto"
     allow_flashing: bool = False
     generator: Path | None = None
+    stage: StageWishes = NOTHING
 
 
 @dataclass

@@ -1,0 +1,35 @@
+"""The options by which a show obeys more than its keys."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import click
+
+from visualizer.cli.options import Command, together
+
+OPTIONS = together(
+    click.option("--osc", metavar="[ADDRESS:]PORT", help="Obey other programs by OSC, and answer them."),
+    click.option("--osc-to", multiple=True, metavar="ADDRESS:PORT", help="Tell this program all, by OSC."),
+)
+
+
+def stage(command: Command) -> Command:
+    """Options for a command that gets them as one, `stage`."""
+
+    @functools.wraps(command)
+    def with_stage(*arguments: Any, osc: str | None, osc_to: tuple[str, ...], **wishes: Any) -> Any:
+        from visualizer.common.addresses import parse_address
+        from visualizer.common.errors import UserError
+        from visualizer.live.ways import StageWishes
+
+        if osc_to and osc is None:
+            raise UserError("--osc-to tells others what --osc PORT has to tell; give that, too.")
+        asked = StageWishes(
+            osc=parse_address(osc, "--osc") if osc is not None else None,
+            osc_to=tuple(parse_address(text, "--osc-to") for text in osc_to),
+        )
+        return command(*arguments, stage=asked, **wishes)
+
+    return OPTIONS(with_stage)
