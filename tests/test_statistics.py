@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 from visualizer.audio.spectrum import SpectrumSettings
+from visualizer.common.record import Record
 from visualizer.live.guide import Guide
-from visualizer.live.statistics import Record, Statistics
+from visualizer.live.statistics import Statistics
 
 
 def test_statistics_are_written_out():

@@ -6,7 +6,7 @@ import math
 import os
 from contextlib import suppress
 
-import numpy as np
+from visualizer.common.record import Record
 
 
 def request_realtime_priority() -> None:
@@ -69,8 +69,7 @@ class Durations:
     SPAN_S = 0.01
 
     def __init__(self, size: int = 4096):
-        self._shares = np.zeros(size)
-        self._count = 0
+        self._shares = Record(size)
         self._took = self._sound = 0.0
 
     def add(self, took: float, sound: float) -> None:
@@ -78,14 +77,10 @@ class Durations:
         self._took += took
         self._sound += sound
         if self._sound >= self.SPAN_S:
-            self._shares[self._count % len(self._shares)] = self._took / self._sound
-            self._count += 1
+            self._shares.add(self._took / self._sound)
             self._took = self._sound = 0.0
 
     def summary(self) -> tuple[float, float]:
         """(median, 99th percentile) of the shares of real time; zeros before the first."""
-        noted = self._shares[: self._count]
-        if not len(noted):
-            return 0.0, 0.0
-        median, p99 = np.quantile(noted, (0.5, 0.99))
-        return float(median), float(p99)
+        median, p99, _ = self._shares.spread() or (0.0, 0.0, 0.0)
+        return median, p99

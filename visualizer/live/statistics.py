@@ -7,48 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from visualizer.common.record import Record
+
 if TYPE_CHECKING:
     from visualizer.audio.spectrum import SpectrumSettings
 
-# Half an hour at 60 frames a second; older figures make room.
-KEPT = 108_000
 # A moment of sound that took longer to the screen was not late but lost: a device was gone.
 LOST_S = 0.5
-
-
-class Record:
-    """The latest of many numbers, in memory that does not grow."""
-
-    def __init__(self, size: int = KEPT):
-        self._numbers = np.full(size, np.nan, np.float32)
-        self.count = 0
-        """How many there were in all."""
-
-    def add(self, number: float) -> None:
-        """Note another one."""
-        self._numbers[self.count % len(self._numbers)] = number
-        self.count += 1
-
-    def clear(self) -> None:
-        """Forget them all."""
-        self.count = 0
-
-    @property
-    def last(self) -> float | None:
-        """The newest, or None."""
-        return float(self._numbers[(self.count - 1) % len(self._numbers)]) if self.count else None
-
-    def values(self) -> np.ndarray:
-        """[n] float32: those that are kept, in no particular order once some have made room."""
-        return self._numbers[: self.count].copy()
-
-    def spread(self) -> tuple[float, float, float] | None:
-        """(median, 99th percentile, greatest), or None if there are none."""
-        values = self.values()
-        if not len(values):
-            return None
-        median, p99 = np.percentile(values, [50, 99])
-        return float(median), float(p99), float(values.max())
 
 
 @dataclass
