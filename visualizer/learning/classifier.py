@@ -47,3 +47,8 @@ class Classifier(nn.Module):
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """[n, 1000] logits."""
         return self.net(self.normalise(pictures))
+
+
+def probability_of(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    """[n] probabilities of classes [n] by logits [n, 1000]."""
+    return logits.detach().float().softmax(1).gather(1, classes[:, None])[:, 0]

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from visualizer.common import weights
 from visualizer.common.errors import UserError
 from visualizer.latent.bank import STYLES, Bank
-from visualizer.learning.classifier import Classifier
-from visualizer.learning.dream import Dream, probability_of
+from visualizer.learning.classifier import Classifier, probability_of
+from visualizer.learning.dream import Dream
 from visualizer.learning.efficientnet import HEAD_CHANNELS, N_CLASSES
 from visualizer.learning.judge import Judge
 from visualizer.learning.pictures import to_uint8
@@ -138,10 +138,7 @@ class Collection:
         luminance = (pictures * pictures.new_tensor(LUMINANCE)[:, None, None]).sum(1)
         contrast = luminance.std((1, 2)).tolist()
         probability = probability_of(self._classifier(pictures), classes)
-        pooled = self._judge.pooled(pictures)
-        logits = self._judge.net.classify(pooled)
-        judged = probability_of(logits, classes)
-        ranks = (logits > logits.gather(1, classes[:, None])).sum(1) + 1
+        pooled, judged, ranks = self._judge.verdict(pictures, classes)
         unit = F.normalize(pooled, dim=1).cpu()
         garbage = self._garbage(unit.to(pooled.device)).tolist()
         small = to_uint8(F.interpolate(pictures, THUMBNAIL, mode="bilinear", antialias=True))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from visualizer.learning.classifier import Classifier
+from visualizer.learning.classifier import Classifier, probability_of
 from visualizer.neural.generator import CODE_CHANNELS, Generator
 from visualizer.neural.inference import fast_numbers
 
@@ -112,11 +112,6 @@ class Dream:
     codes: torch.Tensor
     probability: torch.Tensor
     steps: torch.Tensor
-
-
-def probability_of(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-    """[n] probabilities of classes [n] by logits [n, 1000]."""
-    return logits.detach().float().softmax(1).gather(1, classes[:, None])[:, 0]
 
 
 def climb(

@@ -13,7 +13,6 @@ from visualizer.common.progress import bar
 from visualizer.latent.bank import Bank
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.collection import looks, style_of
-from visualizer.learning.dream import probability_of
 from visualizer.learning.encoder import Encoder
 from visualizer.learning.judge import Judge
 from visualizer.learning.pictures import find, to_tensor, try_read
@@ -36,40 +35,34 @@ def encode_photos(
     classifier, judge = Classifier.load(classifier_path), Judge.load(judge_path)
     encoder, generator = Encoder.load(generator_path, classifier), Generator.load(generator_path)
     paths = [p for photo in photos for p in (find(photo) if photo.is_dir() else [photo])]
-    codes, names, classes, probability, features, skipped = [], [], [], [], [], []
-    judged, ranks = [], []
+    names, seen, skipped = [], [], []
     with bar(len(paths), "encoding", "photo", progress) as progress_bar:
         for path in paths:
             picture = try_read(path, PICTURE_SIZE)
             if picture is None:
                 skipped.append(path)
             else:
+                names.append(path.stem)
                 code = encoder(to_tensor(picture[None]))
                 made = generator(code)
-                seen = classifier(made).softmax(1)[0]
-                features.append(judge.pooled(made))
-                logits = judge.net.classify(features[-1])
-                codes.append(code[0].numpy())
-                names.append(path.stem)
-                classes.append(int(seen.argmax()))
-                probability.append(float(seen.max()))
-                judged.append(float(probability_of(logits, torch.tensor(classes[-1:]))))
-                ranks.append(int((logits > logits[0, classes[-1]]).sum()) + 1)
+                probability, label = classifier(made).softmax(1).max(1)
+                seen.append((code, label, probability, *judge.verdict(made, label)))
             progress_bar.update()
-    if not codes:
+    if not names:
         raise UserError(
             f"{', '.join(map(str, photos[:3]))}: no readable pictures; give photos or folders of them."
         )
+    codes, classes, probabilities, features, judged, ranks = map(torch.cat, zip(*seen))
     bank = Bank(
-        np.array(codes, np.float32),
-        np.array(classes),
-        tuple(names),
-        np.array(probability, np.float32),
-        np.array(judged, np.float32),
-        np.array(ranks),
-        np.zeros(len(codes), np.int64),
-        np.array([style_of(p) for p in probability]),
-        np.zeros(len(codes), np.int64),
-        looks(torch.cat(features)),
+        codes=codes.numpy(),
+        classes=classes.numpy(),
+        labels=tuple(names),
+        probability=probabilities.numpy(),
+        judged=judged.numpy(),
+        ranks=ranks.numpy(),
+        steps=np.zeros(len(names), np.int64),
+        styles=np.array([style_of(p) for p in probabilities.tolist()]),
+        seeds=np.zeros(len(names), np.int64),
+        looks=looks(features),
     )
     return bank, skipped

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from visualizer.common import weights
-from visualizer.learning.classifier import Classifier
+from visualizer.learning.classifier import Classifier, probability_of
 from visualizer.learning.efficientnet import EfficientNetLite
 from visualizer.neural.layout import channels_last
 
@@ -29,6 +29,15 @@ class Judge(Classifier):
         net = EfficientNetLite(metadata["variant"])
         net.load_state_dict(dequantised(tensors))
         return channels_last(cls(net, metadata["labels"].split("\n")))
+
+    def verdict(
+        self, pictures: torch.Tensor, classes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(pooled features [n, 1280], probability [n] and rank [n], 1 the first, of classes [n])."""
+        pooled = self.pooled(pictures)
+        logits = self.net.classify(pooled)
+        ranks = (logits > logits.gather(1, classes[:, None])).sum(1) + 1
+        return pooled, probability_of(logits, classes), ranks
 
 
 def dequantised(small: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
