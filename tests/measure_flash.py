@@ -90,7 +90,7 @@ def preset_frames(
         batch = shots[i : i + offline.BATCH_SIZE]
         pictures = torch.from_numpy(painter(*stack([shot.code for shot in batch])))
         for picture, shot in zip(pictures, batch, strict=True):
-            frames.append(stage(picture, shot.loudness, shot.onset, 1 / FPS).numpy().copy())
+            frames.append(stage(picture, shot.sound, 1 / FPS).numpy().copy())
     return np.stack(frames)
 
 

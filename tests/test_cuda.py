@@ -14,6 +14,7 @@ import pytest
 import torch
 from test_flash import ADVERSARIAL, limit
 
+from visualizer.audio.accents import Accents
 from visualizer.audio.song import Song
 from visualizer.common import assets
 from visualizer.control import preset as presets
@@ -101,7 +102,7 @@ def test_the_stage_composes_the_same_frames(pictures, preset):
         look = presets.load(presets.find(preset))
         stage.play(look, stage.effects(look), 0)
         for i, picture in enumerate(pictures):
-            frame = stage(torch.from_numpy(picture).to(device), -20.0, float(i % 5 == 0), 1 / 30)
+            frame = stage(torch.from_numpy(picture).to(device), Accents(-20.0, float(i % 5 == 0)), 1 / 30)
         assert frame.device.type == device.type
         frames.append(frame.cpu().numpy().astype(int))
     difference = np.abs(frames[0] - frames[1])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from visualizer.audio.accents import Accents
 from visualizer.control.preset import DisplayTable, DriveTable
 from visualizer.picture.effects import effects as module
 from visualizer.picture.effects.card import CardCanvas
@@ -33,7 +34,7 @@ def canvas(request, monkeypatch):
 def show(n=1, picture=PICTURE, drive=None, loudness=-20.0, onset=0.0, aspect=16 / 9, dt=1 / 30, **table):
     effects = Effects(DisplayTable(**table), DriveTable(**(drive or {})), aspect)
     for _ in range(n):
-        out = effects(picture, loudness, onset, dt)
+        out = effects(picture, Accents(loudness, onset), dt)
     return out.numpy().astype(float)
 
 
@@ -90,17 +91,19 @@ def test_hue_turns_colours_but_not_luma_or_greys():
 def test_trails_keep_what_was():
     effects = Effects(DisplayTable(trails=0.8), DriveTable(), 1.0)
     white = torch.full_like(PICTURE, 255)
-    effects(white, -20, 0, 1 / 30)
-    levels = [effects(torch.zeros_like(PICTURE), -20, 0, 1 / 30).float().mean().item() for _ in range(5)]
+    effects(white, Accents(-20), 1 / 30)
+    levels = [
+        effects(torch.zeros_like(PICTURE), Accents(-20), 1 / 30).float().mean().item() for _ in range(5)
+    ]
     np.testing.assert_allclose(levels, [255 * 0.8**k for k in range(1, 6)], atol=2)
 
 
 def test_trails_depend_on_time_not_on_the_frame_rate():
     def after(n):
         effects = Effects(DisplayTable(trails=0.8), DriveTable(), 1.0)
-        effects(torch.full_like(PICTURE, 255), -20, 0, 1 / 30)
+        effects(torch.full_like(PICTURE, 255), Accents(-20), 1 / 30)
         for _ in range(n):
-            out = effects(torch.zeros_like(PICTURE), -20, 0, 0.2 / n)
+            out = effects(torch.zeros_like(PICTURE), Accents(-20), 0.2 / n)
         return out.float().mean().item()
 
     assert after(6) == pytest.approx(after(24), abs=2)
@@ -118,7 +121,7 @@ def test_vignette_saturation_and_brightness():
 
 def test_grain_changes_each_frame_but_not_the_mean():
     effects = Effects(DisplayTable(grain=0.2), DriveTable(), 16 / 9)
-    a, b = (effects(PICTURE, -20, 0, 1 / 30).float() for _ in range(2))
+    a, b = (effects(PICTURE, Accents(-20), 1 / 30).float() for _ in range(2))
     assert (a - b).abs().mean() > 3
     assert a.mean() == pytest.approx(show().mean(), abs=1.5)
 
@@ -127,10 +130,10 @@ def test_the_sound_drives_and_lets_go():
     drive = {"onset": {"brightness": -0.5}}
     effects = Effects(DisplayTable(), DriveTable(**drive), 1.0)
     # A drive makes the table matter even where the base values do nothing.
-    still = effects(PICTURE, -20, 0.0, 1 / 30).float().mean().item()
-    hit = effects(PICTURE, -20, 1.0, 1 / 30).float().mean().item()
+    still = effects(PICTURE, Accents(-20), 1 / 30).float().mean().item()
+    hit = effects(PICTURE, Accents(-20, 1.0), 1 / 30).float().mean().item()
     for _ in range(60):
-        after = effects(PICTURE, -20, 0.0, 1 / 30).float().mean().item()
+        after = effects(PICTURE, Accents(-20), 1 / 30).float().mean().item()
     assert hit == pytest.approx(still / 2, rel=0.05)
     assert after == pytest.approx(still, rel=0.01)
 
@@ -141,10 +144,29 @@ def test_turning_spin_and_hue_does_not_jump():
     frames = []
     for i in range(60):
         assert effects.adjust(tables[i % 2 if i < 50 else 1])
-        frames.append(effects(PICTURE, -20.0, 0.0, 1 / 60).numpy().astype(float))
+        frames.append(effects(PICTURE, Accents(-20.0), 1 / 60).numpy().astype(float))
     steps = [np.abs(b - a).mean() for a, b in itertools.pairwise(frames)]
     assert max(steps[:49]) < 1.3 * np.mean(steps[50:]) and min(steps[50:]) > 0
     assert not effects.adjust(DisplayTable(kaleidoscope=6))
+
+
+@pytest.mark.parametrize("name", ["onset", "bass", "middle", "treble", "beat"])
+def test_each_drive_hears_what_it_is_named_for(name):
+    sounds = {field: Accents(-20, **{field: 1.0}) for field in ("onset", "bass", "middle", "treble")}
+    sounds["beat"] = Accents(-20, beat=8)
+    for other, sound in sounds.items():
+        effects = Effects(DisplayTable(), DriveTable(**{name: {"brightness": -0.5}}), 1.0)
+        still = effects(PICTURE, Accents(-20, beat=7), 1 / 30).float().mean().item()
+        hit = effects(PICTURE, sound._replace(beat=max(sound.beat, 7)), 1 / 30).float().mean().item()
+        assert hit == pytest.approx(still / 2 if other == name else still, rel=0.05), other
+
+
+def test_a_beat_is_given_only_where_one_is_trusted_and_once():
+    effects = Effects(DisplayTable(), DriveTable(beat={"brightness": -0.5}), 1.0)
+    lights = [
+        effects(PICTURE, Accents(-20, beat=n), 1).float().mean().item() for n in (-1, 4, 4, 5, 5, -1, 6)
+    ]
+    assert [light < 0.8 * lights[0] for light in lights] == [False, False, False, True, False, False, False]
 
 
 def test_spin_comes_round():
@@ -171,6 +193,8 @@ def test_both_kinds_of_canvas_agree(table, aspect, monkeypatch):
         monkeypatch.setattr(module, "make_canvas", make_canvas)
         effects = Effects(DisplayTable(**table), DriveTable(onset={"zoom": 0.2}), aspect)
         pictures = [PICTURE.roll(9 * i, 1) for i in range(6)]
-        kinds.append(torch.stack([effects(p, -20, i / 6, 1 / 30) for i, p in enumerate(pictures)]).float())
+        kinds.append(
+            torch.stack([effects(p, Accents(-20, i / 6), 1 / 30) for i, p in enumerate(pictures)]).float()
+        )
     difference = (kinds[0] - kinds[1]).abs()
     assert difference.max() <= 1 and difference.mean() < 0.01 and kinds[0].std() > 10

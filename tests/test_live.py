@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from screen import SIZE, wait_for, x_server
 
+from visualizer.audio.accents import Accents
 from visualizer.common import assets
 from visualizer.common.errors import UserError
 from visualizer.control import preset as presets
@@ -261,30 +262,30 @@ def test_every_preset_fills_the_same_frame():
 
 def test_presets_cross_fade():
     stage = stage_for("everything")
-    first = stage(PICTURE, -20.0, 0.0, 1 / 60).float()
+    first = stage(PICTURE, Accents(-20.0), 1 / 60).float()
     other = presets.load(presets.find("creatures"))
     stage.play(other, stage.effects(other), 0.5)
-    frames = [stage(PICTURE, -20.0, 0.0, 1 / 60).float() for _ in range(40)]
+    frames = [stage(PICTURE, Accents(-20.0), 1 / 60).float() for _ in range(40)]
     steps = [(b - a).abs().mean() for a, b in zip([first, *frames], frames)]
     way = (frames[-1] - first).abs().mean()
     assert way > 10 and max(steps) < 0.2 * way
     assert torch.equal(frames[-1], frames[-2])
     # A third one in the middle of a fade doesn't jump either.
     stage.play(other, stage.effects(other), 0.5)
-    middle = [stage(PICTURE, -20.0, 0.0, 1 / 60).float() for _ in range(15)][-1]
+    middle = [stage(PICTURE, Accents(-20.0), 1 / 60).float() for _ in range(15)][-1]
     stage.play(other, stage.effects(other), 0.5)
-    assert (stage(PICTURE, -20.0, 0.0, 1 / 60).float() - middle).abs().mean() < 3
+    assert (stage(PICTURE, Accents(-20.0), 1 / 60).float() - middle).abs().mean() < 3
 
 
 def test_the_blackout_is_black_and_goes_away():
     stage = stage_for("everything")
-    before = stage(PICTURE, -20.0, 0.0, 1 / 60)
+    before = stage(PICTURE, Accents(-20.0), 1 / 60)
     stage.blackout.toggle()
-    frames = [stage(PICTURE, -20.0, 0.0, 1 / 30).float().mean() for _ in range(40)]
+    frames = [stage(PICTURE, Accents(-20.0), 1 / 30).float().mean() for _ in range(40)]
     assert frames[-1] == 0 and all(b <= a for a, b in itertools.pairwise(frames))
     stage.blackout.toggle()
     for _ in range(40):
-        after = stage(PICTURE, -20.0, 0.0, 1 / 30)
+        after = stage(PICTURE, Accents(-20.0), 1 / 30)
     assert torch.equal(after, before)
 
 

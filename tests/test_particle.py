@@ -97,3 +97,28 @@ def test_looking_ahead_changes_nothing():
     ahead = particle.code(0.05)
     particle.step(0.05)
     np.testing.assert_allclose(particle.code(), ahead, rtol=1e-6)
+
+
+@pytest.mark.parametrize("law", [Spring(0.3, 0.3), Spring(0.5, 0.1), Spring(0.4, 0.0), Gravity(0.4, 0.2)])
+def test_it_arrives_when_it_says(law):
+    """At the target for the first time; without bounce, and by gravity, at nine tenths of the way."""
+    way = 1.5 * law.softening if isinstance(law, Gravity) else 1.0
+    times = np.linspace(0, 3 * law.arrival, 600)
+    left = [law.step(np.full(1, way), np.zeros(1), np.zeros(1), t)[0][0] / way for t in times]
+    goal = 0.0 if isinstance(law, Spring) and law.bounce else 0.1
+    assert times[np.argmax(np.array(left) <= goal)] == pytest.approx(law.arrival, rel=0.06)
+
+
+def test_a_push_goes_as_far_as_it_should_and_comes_back():
+    start, way = np.random.default_rng(0).standard_normal((2, 64))
+    way *= 0.05 * np.linalg.norm(start) / np.linalg.norm(way)
+    particle = Particle(Spring(0.4, 0.0), start)
+    particle.push(way)
+    times = np.linspace(0, 1, 501)
+    away = np.array([np.linalg.norm(particle.code(t) - start) for t in times])
+    assert away.max() == pytest.approx(np.linalg.norm(way), rel=0.1) and away[-1] < 1e-3 * away.max()
+    assert times[away.argmax()] == pytest.approx(Particle.PUSH.response / 3.89, abs=0.005)
+    ahead = particle.code(0.05)
+    for _ in range(100):  # however it is cut
+        particle.step(0.0005)
+    np.testing.assert_allclose(particle.code(), ahead, atol=1e-5)

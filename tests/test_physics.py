@@ -8,6 +8,8 @@ import pytest
 
 from visualizer.audio.codebook import SILENCE
 from visualizer.audio.listener import Event
+from visualizer.audio.rhythm import NO_STRIKES, Beat, Strikes
+from visualizer.latent.choreography import Choreography
 from visualizer.latent.motion import Motion
 from visualizer.latent.particle import Gravity, Spring
 from visualizer.latent.physics import NO_EVENTS_S, SILENCE_S, Physics
@@ -24,7 +26,7 @@ def targets(seed=0, n=10):
 
 
 def motion(seed=0, law=None, hold=0.1):
-    return Motion(targets(seed), law or Spring(0.4, 0.1), hold)
+    return Motion(targets(seed), Choreography(law or Spring(0.4, 0.1), hold))
 
 
 def music(begin, seconds, seed=1, every=8):
@@ -34,7 +36,10 @@ def music(begin, seconds, seed=1, every=8):
     for i in range(round(seconds / HOP)):
         if i % every == 0:
             cluster = int(rng.integers(10))
-        yield Event(begin + i * HOP, cluster, -20.0, 0.5 if i % every == 0 else 0.0)
+        number, phase = divmod(i * HOP / 0.5, 1)
+        beat = Beat(120, phase, (1 - phase) * 0.5, int(number), 0.8, 4, int(number) % 4)
+        strike = 0.5 if i % every == 0 else 0.0
+        yield Event(begin + i * HOP, cluster, -20.0, strike, Strikes(strike, strike), beat)
 
 
 class Stage:
@@ -49,45 +54,61 @@ class Stage:
         """Play events, each arriving `latency` after its time; return the codes of frames at `times`."""
         arrivals = sorted((e.time + latency(i), i, e) for i, e in enumerate(events))
         end, frame, ticks = self.now + seconds, self.now, 0
-        times, codes, self.poses = [], [], []
+        times, codes, self.poses, matters = [], [], [], []
         while self.now < end:
             while arrivals and arrivals[0][0] <= self.now:
                 self.ring.push(arrivals.pop(0)[2])
             self.physics._tick(self.now)
             while frame <= self.now:
                 times.append(frame + 0.02)  # a frame is drawn ahead of its time on the display
-                codes.append(self.physics.pose.code(times[-1]).shape)
+                code = self.physics.pose.code(times[-1])
+                codes.append(code.shape)
+                matters.append(code.matter)
                 self.poses.append(self.physics.pose)
                 frame += 1 / fps
             self.now += tick(ticks)
             ticks += 1
-        self.times = np.array(times)
+        self.times, self.matters = np.array(times), np.array(matters)
         return np.array(codes)
 
 
-def reference(events, times, delay, law=None, seed=0):
-    """The path by Motion alone, in order, as the offline engine walks it."""
-    path, events = motion(seed, law), list(events)
+def reference(events, times, delay, path=None, part=0):
+    """The path by Motion alone, in order, as the offline engine walks it; part: 0 the shape, 1 the matter."""
+    path, events = path or motion(), list(events)
     path.begin(events[0].time - 1)
     codes = []
     for t in times - delay:
         while events and events[0].time <= t:
             path.hear(events.pop(0))
-        codes.append(path.code(t).shape)
+        codes.append(path.code(t)[part])
     return np.array(codes)
 
 
-@pytest.mark.parametrize("law", [Spring(0.4, 0.1), Gravity(0.4, 0.1)])
-def test_the_path_is_the_offline_engines(law):
-    stage = Stage(motion(law=law))
+CHOREOGRAPHIES = {
+    "one particle": (Choreography(Spring(0.4, 0.1), 0.1),),
+    "gravity": (Choreography(Gravity(0.4, 0.1), 0.1),),
+    "shape and matter": (
+        Choreography(Spring(0.2, 0.2), 0.2, "onset", "bass", 0.5, 0.2, 0.3),
+        Choreography(Spring(0.6, 0.0), 0.5, "beat", "all", 0.7),
+    ),
+}
+
+
+@pytest.mark.parametrize("dance", CHOREOGRAPHIES)
+def test_the_path_is_the_offline_engines(dance):
+    """For both particles, with strikes, beats and scenes."""
+    made = lambda: Motion(targets(), *CHOREOGRAPHIES[dance], bars=1)  # noqa: E731
+    stage = Stage(made())
     events = list(music(stage.begin, 3.0))
     codes = stage.run(3.0, events)
     delay = stage.physics.pose.delay
     assert 0.05 <= delay < 0.06
-    expected = reference(events, stage.times, delay, law)
-    # Events meet frames already drawn by at most 20 ms; the glide back is over in a tenth of a second.
-    gap = np.linalg.norm(codes - expected, axis=1)[stage.times > stage.begin + 1]
-    assert np.median(gap) < 0.02 * np.linalg.norm(targets()[0])
+    for part, shown in enumerate((codes, stage.matters)):
+        expected = reference(events, stage.times, delay, made(), part)
+        # Events meet frames already drawn by at most 20 ms; the glide back is over in a tenth of a second.
+        gap = np.linalg.norm(shown - expected, axis=1)[stage.times > stage.begin + 1]
+        assert np.median(gap) < 0.02 * np.linalg.norm(targets()[0])
+        assert np.linalg.norm(np.diff(shown, axis=0), axis=1).sum() > np.linalg.norm(targets()[0])
 
 
 def test_late_wake_ups_do_not_change_the_path():
@@ -146,7 +167,7 @@ def test_it_wanders_when_nothing_comes_and_returns_at_once():
     still = stage.physics.pose
     codes = stage.run(20.0)
     pose = stage.physics.pose
-    assert not still.wandering and pose.wandering and pose.cluster == SILENCE and pose.loudness == -120
+    assert not still.wandering and pose.wandering and pose.cluster == SILENCE and pose.sound.loudness == -120
     way = np.linalg.norm(codes - codes[0], axis=1).max()
     assert way > 0.5 * np.linalg.norm(codes[0]), "it stood still"
     steps = np.linalg.norm(np.diff(codes, axis=0), axis=1)[30:]
@@ -186,7 +207,7 @@ def test_freeze_locks_the_target():
     assert stage.physics.frozen
     codes = stage.run(3.0, music(stage.now, 3.0, seed=5))
     assert np.linalg.norm(codes[-1] - codes[-60]) < 1e-3, "it should have come to rest"
-    assert stage.physics.pose.loudness == -20, "it should still hear"
+    assert stage.physics.pose.sound.loudness == -20, "it should still hear"
     stage.physics.freeze(False)
     codes = stage.run(1.0, music(stage.now, 1.0, seed=6))
     assert np.linalg.norm(codes[-1] - codes[0]) > 5
@@ -254,11 +275,12 @@ def test_turning_the_law_does_not_jump_however_often_and_counts_from_then_on():
         assert (left < 0.1 * np.linalg.norm(there[cluster] - there[0])) == near
 
 
-def test_an_onset_lasts_long_enough_to_be_seen():
+def test_a_strike_lasts_long_enough_to_be_seen():
     stage = Stage(motion())
-    events = [Event(stage.begin + i * HOP, 1, -20.0, 0.9 if i == 100 else 0.0) for i in range(200)]
+    strikes = [Strikes(0.9, 0.9) if i == 100 else NO_STRIKES for i in range(200)]
+    events = [Event(stage.begin + i * HOP, 1, -20.0, 0.0, s) for i, s in enumerate(strikes)]
     stage.run(2.0, events, fps=30)
-    assert sum(p.onset == 0.9 for p in stage.poses) in (1, 2)
+    assert sum(p.sound.onset == p.sound.bass == 0.9 for p in stage.poses) in (1, 2)
 
 
 def test_clocks_gone_mad_do_no_harm():

@@ -1,5 +1,6 @@
 """Presets: what they say, and what is said about wrong ones."""
 
+import numpy as np
 import pytest
 
 from visualizer.audio.codebook import Codebook
@@ -7,6 +8,7 @@ from visualizer.common import assets
 from visualizer.common.errors import UserError
 from visualizer.control import preset
 from visualizer.latent.bank import Bank
+from visualizer.latent.choreography import Choreography
 from visualizer.latent.particle import Gravity, Spring
 
 CODEBOOK = Codebook.load(assets.model("codebook.safetensors"))
@@ -36,10 +38,35 @@ def test_there_are_at_least_three():
 def test_what_a_preset_says_is_done(tmp_path):
     text = 'title = "Mine"\n[particle]\nlaw = "gravity"\nresponse_ms = 500\nbounce = 0.25\nhold_ms = 90\n'
     look = preset.load(write(tmp_path, text))
-    assert look.law() == Gravity(0.5, 0.25)
+    assert look.shape.choreography() == Choreography(Gravity(0.5, 0.25), 0.09) and look.matter is None
     bank = Bank.load(assets.model("bank.safetensors"))
-    assert look.motion(look.targets(bank, CODEBOOK)).hold == pytest.approx(0.09)
-    assert preset.load(write(tmp_path, 'title = "Plain"')).law() == Spring(0.4, 0.1)
+    code = look.motion(look.targets(bank, CODEBOOK)).code(0.0)
+    assert np.array_equal(code.shape, code.matter)
+
+
+def test_shape_and_matter_dance_as_they_are_told(tmp_path):
+    text = """
+        title = "Mine"
+        [shape]
+        response_ms = 150
+        bounce = 0.3
+        hold_ms = 0
+        move_on = "beat"
+        follow = "bass"
+        reach = 0.6
+        kick = 0.2
+        swell = 0.1
+        [matter]
+        law = "gravity"
+        response_ms = 2000
+        """
+    look = preset.load(write(tmp_path, text))
+    assert look.shape.choreography() == Choreography(Spring(0.15, 0.3), 0, "beat", "bass", 0.6, 0.2, 0.1)
+    assert look.matter.choreography().law == Gravity(2.0, 0.0)
+    as_one = preset.load(write(tmp_path, 'title = "One"\nmatter = "shape"\n[shape]\nbounce = 0.3\n'))
+    assert as_one.matter is None
+    turned = as_one.having({"shape.kick": 0.4, "matter.kick": 0.4})
+    assert turned.shape.kick == 0.4 and turned.shape.bounce == 0.3 and turned.matter is None
 
 
 @pytest.mark.parametrize(
@@ -47,6 +74,10 @@ def test_what_a_preset_says_is_done(tmp_path):
     [
         ("title = [1\nx", ["not valid TOML", "line 2"]),
         ("", ["'title'", "missing"]),
+        ('title = "x"\nmatter = "stone"', ["matter", "stone", '"shape"']),
+        ('title = "x"\n[matter]\nmove_onn = 1', ["'matter.move_onn'", "move_on", "reach"]),
+        ('title = "x"\n[particle]\n[shape]\nbounce = 0.1', ["[particle]", "[shape]", "leave it out"]),
+        ('title = "x"\n[drive.beat]\nzooom = 1', ["'drive.beat.zooom'", "zoom"]),
         ('title = "x"\ncolour = 1', ["'colour'", "bank", "particle"]),
         ('title = "x"\n[particle]\nbounc = 0.1', ["'particle.bounc'", "bounce", "response_ms"]),
         ('title = "x"\n[particle]\nbounce = 2', ["particle.bounce", "2", "less than or equal to 0.9"]),

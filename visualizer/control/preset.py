@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from visualizer.common import assets
 from visualizer.common.errors import UserError
+from visualizer.latent.choreography import Choreography, Follow, MoveOn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +60,7 @@ class MappingTable(_Table):
 
 
 class ParticleTable(_Table):
-    """[particle]: how the picture moves."""
+    """[particle]: how the picture moves, as one: shape and matter go together, with every change of sound."""
 
     law: Literal["spring", "gravity"] = "spring"
     """spring answers at once; gravity sails in wide arcs."""
@@ -69,6 +70,65 @@ class ParticleTable(_Table):
     """How far the picture overshoots its target, as a share of the way."""
     hold_ms: Annotated[float, Field(ge=0, le=20000)] = 200.0
     """Shortest time between two targets, in milliseconds."""
+
+    def movement(self) -> Law:
+        """The law of movement."""
+        from visualizer.latent.particle import Gravity, Spring
+
+        kind = Spring if self.law == "spring" else Gravity
+        return kind(self.response_ms / 1000, self.bounce)
+
+
+class ShapeTable(ParticleTable):
+    """[shape]: how that moves which says where things are."""
+
+    response_ms: Annotated[float, Field(ge=20, le=20000)] = 220.0
+    """Time to cover nine tenths of the way to a new target, without bounce, in milliseconds."""
+    bounce: Annotated[float, Field(ge=0, le=0.9)] = 0.15
+    """How far the picture overshoots its target, as a share of the way."""
+    hold_ms: Annotated[float, Field(ge=0, le=20000)] = 300.0
+    """Shortest time between two targets, in milliseconds."""
+    move_on: MoveOn = "onset"
+    """onset: with what strikes; beat: arrives with each beat; bar: with each bar; sound: with every change of
+    sound. Where there is no beat, onsets stand in, and where nothing strikes, changes of sound."""
+    follow: Follow = "all"
+    """Which strikes count: of the whole, or below 200 Hz, between, or above 2000 Hz."""
+    reach: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """How far from the scene's picture towards the sound's it goes: 1 is all the way."""
+    kick: Annotated[float, Field(ge=-1, le=1)] = 0.1
+    """How far each strike pushes it on that way, and it comes back."""
+    swell: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How much further it reaches where it is loudest, and less where softest, as a share of reach."""
+
+    def choreography(self) -> Choreography:
+        """All of it."""
+        return Choreography(
+            self.movement(), self.hold_ms / 1000, self.move_on, self.follow, self.reach, self.kick, self.swell
+        )
+
+
+class MatterTable(ShapeTable):
+    """[matter]: how that moves which says what things are made of."""
+
+    response_ms: Annotated[float, Field(ge=20, le=20000)] = 3000.0
+    """Time to cover nine tenths of the way to a new target, without bounce, in milliseconds."""
+    bounce: Annotated[float, Field(ge=0, le=0.9)] = 0.0
+    """How far the picture overshoots its target, as a share of the way."""
+    hold_ms: Annotated[float, Field(ge=0, le=20000)] = 3000.0
+    """Shortest time between two targets, in milliseconds."""
+    move_on: MoveOn = "bar"
+    """As for shape."""
+    reach: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """How far from the scene's picture towards the sound's it goes: 1 is all the way."""
+    kick: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    """How far each strike pushes it on that way, and it comes back."""
+
+
+class SceneTable(_Table):
+    """[scene]: how long the picture stays by one vector of the bank."""
+
+    bars: Annotated[int, Field(ge=0, le=1000)] = 8
+    """A scene lasts so many bars, or until a new section of the music begins; 0: sections alone end it."""
 
 
 class DisplayTable(_Table):
@@ -102,13 +162,22 @@ Driven = Literal["zoom", "hue", "saturation", "brightness", "trails", "grain", "
 
 
 class DriveTable(_Table):
-    """[drive.onset] and [drive.loudness]: what the sound adds to the effects, e.g. zoom = 0.1.
+    """[drive.onset] and others: what the sound adds to the effects, e.g. zoom = 0.1.
 
-    The amount is added in full at the strongest onset, or at full loudness; 50 dB below, nothing is.
+    The amount is added in full at the strongest strike, at a beat, or at full loudness; 50 dB below, nothing
+    is.
     """
 
     onset: dict[Driven, Annotated[float, Field(ge=-2, le=2)]] = {}
-    """Each attack's push, fading within a fifth of a second."""
+    """Each strike's push, fading within a fifth of a second."""
+    bass: dict[Driven, Annotated[float, Field(ge=-2, le=2)]] = {}
+    """That of strikes below 200 Hz."""
+    middle: dict[Driven, Annotated[float, Field(ge=-2, le=2)]] = {}
+    """That of strikes between 200 and 2000 Hz."""
+    treble: dict[Driven, Annotated[float, Field(ge=-2, le=2)]] = {}
+    """That of strikes above 2000 Hz."""
+    beat: dict[Driven, Annotated[float, Field(ge=-2, le=2)]] = {}
+    """Each beat's push, where there is one to trust."""
     loudness: dict[Driven, Annotated[float, Field(ge=-2, le=2)]] = {}
     """The level's push."""
 
@@ -123,12 +192,35 @@ class Preset(_Table):
     bank: BankTable = BankTable()
     codebook: CodebookTable = CodebookTable()
     mapping: MappingTable = MappingTable()
-    particle: ParticleTable = ParticleTable()
+    particle: ParticleTable | None = None
+    """It becomes the shape, which the matter follows."""
+    shape: ShapeTable = ShapeTable()
+    matter: MatterTable | None = MatterTable()
+    """None, which is "shape" in a file: one particle moves both."""
+    scene: SceneTable = SceneTable()
     display: DisplayTable = DisplayTable()
     drive: DriveTable = DriveTable()
 
+    @field_validator("matter", mode="before")
+    @classmethod
+    def _as_the_shape(cls, value: object) -> object:
+        if isinstance(value, str) and value != "shape":
+            raise ValueError(f'matter = {value!r} won\'t do; it must be "shape", or a table [matter]')
+        return None if value == "shape" else value
+
+    @model_validator(mode="after")
+    def _moved_once(self) -> Self:
+        if self.particle is None:
+            return self
+        if self.model_fields_set & {"shape", "matter"}:
+            raise ValueError(
+                "[particle] moves shape and matter as one; leave it out, or [shape] and [matter]"
+            )
+        shape = ShapeTable(**self.particle.model_dump(), move_on="sound", reach=1.0, kick=0.0)
+        return self.model_copy(update={"particle": None, "shape": shape, "matter": None})
+
     def value(self, setting: str) -> Any:
-        """What it says under a key, e.g. "particle.bounce"; None where there is no such table."""
+        """What it says under a key, e.g. "shape.bounce"; None where there is no such table."""
         *tables, key = setting.split(".")
         table: Any = self
         for name in tables:
@@ -136,21 +228,15 @@ class Preset(_Table):
         return getattr(table, key, None)
 
     def having(self, changes: Mapping[str, Any]) -> Self:
-        """The same with other values, which are not checked again: {"particle.bounce": 0.2}."""
+        """The same with other values, which are not checked again: {"shape.bounce": 0.2}."""
         tables: dict[str, dict[str, Any]] = {}
         for setting, value in changes.items():
             table, key = setting.split(".")
-            tables.setdefault(table, {})[key] = value
+            if getattr(self, table) is not None:
+                tables.setdefault(table, {})[key] = value
         return self.model_copy(
             update={name: getattr(self, name).model_copy(update=keys) for name, keys in tables.items()}
         )
-
-    def law(self) -> Law:
-        """The particle's law of movement."""
-        from visualizer.latent.particle import Gravity, Spring
-
-        kind = Spring if self.particle.law == "spring" else Gravity
-        return kind(self.particle.response_ms / 1000, self.particle.bounce)
 
     def targets(self, bank: Bank, codebook: Codebook, seed: int | None = None) -> np.ndarray:
         """[n_clusters, 4096] float32: the vector that each cluster calls up.
@@ -169,7 +255,18 @@ class Preset(_Table):
         """A fresh path-maker between targets, as of `targets`."""
         from visualizer.latent.motion import Motion
 
-        return Motion(targets, self.law(), self.particle.hold_ms / 1000)
+        matter = None if self.matter is None else self.matter.choreography()
+        return Motion(targets, self.shape.choreography(), matter, self.scene.bars)
+
+
+def table_of(path: Sequence[str]) -> type[BaseModel]:
+    """The kind of the table under some names within each other, e.g. ["drive"]."""
+    table: type[BaseModel] = Preset
+    for part in path:
+        field = table.model_fields[part].annotation
+        kinds = (field, *get_args(field))  # of a table that may be missing, the second
+        table = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return table
 
 
 def find(name: str) -> Path:
@@ -207,17 +304,15 @@ def load(path: Path) -> Preset:
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
+    if first["type"] == "value_error":  # of our own validators
+        return f"{first['ctx']['error']}."
     place = [str(part) for part in first["loc"]]
     key = ".".join(place)
     if place[-1] == "[key]":  # of a table whose keys are effects
         allowed = ", ".join(get_args(Driven))
         return f"unknown key {'.'.join(place[:-1])!r}; allowed here are {allowed}."
     if first["type"] == "extra_forbidden":
-        table: type[BaseModel] = Preset
-        for part in place[:-1]:
-            inner = table.model_fields[part].annotation
-            assert isinstance(inner, type) and issubclass(inner, BaseModel)
-            table = inner
+        table = table_of(place[:-1])
         return f"unknown key {key!r}; allowed here are {', '.join(table.model_fields)}."
     if first["type"] == "missing":
         return f"the key {key!r} is missing; add it."

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
-
 from visualizer.control.kinds import Choice, Control, Key, Switch, Trigger, Value
-from visualizer.control.preset import Preset
+from visualizer.control.preset import table_of
 
 
 def _of_preset(setting: str) -> dict[str, Any]:
     """What a preset's schema says about a key: range, default, help."""
-    table: type[BaseModel] = Preset
     *parts, key = setting.split(".")
-    for part in parts:
-        inner = table.model_fields[part].annotation
-        assert isinstance(inner, type) and issubclass(inner, BaseModel)
-        table = inner
+    table = table_of(parts)
     field = table.model_fields[key]
     limits = {
         name: getattr(limit, name)
@@ -64,7 +58,7 @@ CONTROLS: tuple[Control, ...] = (
         spoken=("free again", "locked"),
     ),
     _setting(
-        "particle.response_ms",
+        "shape.response_ms",
         "response",
         section="Movement",
         unit="ms",
@@ -74,12 +68,26 @@ CONTROLS: tuple[Control, ...] = (
         keys=(Key(("+", "="), "+", "answer faster", -1), Key(("-",), "−", "answer slower", +1)),
     ),
     _setting(
-        "particle.bounce",
+        "shape.bounce",
         "bounce",
         section="Movement",
         keys=(Key(("[",), "[", "less bounce", -1), Key(("]",), "]", "more bounce", +1)),
     ),
-    _setting("particle.hold_ms", "hold", section="Movement", unit="ms", step=50, high=2000, digits=0),
+    _setting("shape.hold_ms", "hold", section="Movement", unit="ms", step=50, high=2000, digits=0),
+    _setting("shape.reach", "reach", section="Movement"),
+    _setting("shape.kick", "kick", section="Movement"),
+    _setting("shape.swell", "swell", section="Movement"),
+    _setting(
+        "matter.response_ms",
+        "matter_response",
+        section="Movement",
+        unit="ms",
+        step=1.25,
+        logarithmic=True,
+        digits=1,
+    ),
+    _setting("matter.reach", "matter_reach", section="Movement"),
+    _setting("matter.kick", "matter_kick", section="Movement"),
     Choice(
         name="mapping",
         section="Movement",

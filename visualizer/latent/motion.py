@@ -1,4 +1,4 @@
-"""Motion: from the names of moments to a path through the space of codes.
+"""Motion: from what is heard to a path through the space of codes.
 
 The whole physics of both engines: live, a thread calls it; offline, a virtual clock does. The path
 depends on the events alone, never on how often it is looked at.
@@ -12,82 +12,87 @@ import numpy as np
 
 from visualizer.audio.codebook import SILENCE
 from visualizer.audio.listener import Event
+from visualizer.latent.choreography import Choreography
 from visualizer.latent.code import Code
-from visualizer.latent.particle import Law, Particle
-
-# So far the particle is moved at once where nothing happens to it.
-STRIDE_S = 0.1
+from visualizer.latent.dancer import Dancer
+from visualizer.latent.memory import Memory
+from visualizer.latent.particle import Law
+from visualizer.latent.scenes import Scenes
 
 
 class Motion:
-    """A particle that is sent from target to target by clusters.
+    """Two particles, shape and matter, or one for both, that the sound sends from target to target.
 
-    A target is held for at least `hold` seconds: music changes its cluster up to 30 times a second,
-    and a particle pulled everywhere at once goes nowhere. In silence the last target stays, and
-    the picture comes to rest.
+    In silence the last target stays, and the picture comes to rest.
     """
 
-    def __init__(self, targets: np.ndarray, law: Law, hold: float):
-        """targets: [n_clusters, d] codes, one for each cluster; hold: seconds."""
+    def __init__(
+        self,
+        targets: np.ndarray,
+        shape: Choreography,
+        matter: Choreography | None = None,
+        bars: int = 8,
+    ):
+        """targets: [n_clusters, d] codes, one for each cluster. matter: None for one particle. bars: how long
+        a scene lasts, if no new section of the music begins."""
         self.targets = targets
-        self.law = law
-        self.hold = hold
+        self._choreographies = (shape,) if matter is None else (shape, matter)
+        self._bars = bars
         self.frozen = False
-        """While true, no event changes the target."""
+        """While true, no event changes anything."""
         self.begin(0.0)
 
     def begin(self, time: float, cluster: int = SILENCE) -> None:
         """Start afresh at a time in seconds, at rest on a cluster's target (in silence, the first)."""
-        self.cluster = cluster
-        self.time = time
-        self._switched = -np.inf
-        self._particle = Particle(self.law, self._target(max(cluster, 0)))
+        self._memory = Memory.empty(len(self.targets))
+        self._scenes = Scenes(self._bars, cluster)
+        self._dancers = [Dancer(self.targets, c, cluster, time) for c in self._choreographies]
 
-    def _target(self, cluster: int) -> np.ndarray:
-        # Another preset's codebook may name more clusters than there are targets here.
-        return self.targets[cluster % len(self.targets)]
+    @property
+    def cluster(self) -> int:
+        """The cluster that the shape moves to; `SILENCE` before the first sound."""
+        return self._dancers[0].cluster
+
+    @property
+    def time(self) -> float:
+        """Up to here it has moved."""
+        return min(dancer.time for dancer in self._dancers)
 
     def hear(self, event: Event) -> None:
-        """Let an event choose the target from its time on. Events come in order of time."""
-        if self.frozen or event.cluster in (SILENCE, self.cluster) or event.time - self._switched < self.hold:
-            # The path goes on as it was; moving on now and then keeps the next move short.
-            if event.time - self.time > STRIDE_S:
-                self.advance(event.time)
-            return
-        self.advance(event.time)
-        self.cluster = event.cluster
-        self._switched = event.time
-        self._particle.law = self.law
-        self._particle.aim(self._target(event.cluster))
-
-    def wander(self, time: float, cluster: int, law: Law) -> None:
-        """Unheard, drift to a cluster's target by another law, until the next event that names one."""
-        self.advance(time)
-        self.cluster = SILENCE
-        self._switched = -np.inf
-        self._particle.law = law
-        self._particle.aim(self._target(cluster))
-
-    def advance(self, time: float) -> None:
-        """Move on to a time, if it is not past."""
-        self._particle.step(max(0.0, time - self.time))
-        self.time = max(self.time, time)
+        """Let an event act from its time on. Events come in order of time."""
+        if self.frozen:
+            return self.advance(event.time)
+        self._memory = self._memory.after(event)
+        scene = self._scenes.hear(event, self._memory)
+        for dancer in self._dancers:
+            dancer.hear(event, self._memory, scene)
 
     def resume(self, other: Motion) -> None:
         """Go on from where another motion is, by this one's own settings: nothing jumps."""
-        self.cluster, self.time, self._switched = other.cluster, other.time, other._switched
-        self.frozen = other.frozen
-        self._particle = copy.copy(other._particle)
-        if self.cluster != SILENCE:  # what drifts unheard goes on by its own law
-            self._particle.law = self.law
+        self._memory, self.frozen = other._memory, other.frozen
+        self._scenes.resume(other._scenes)
+        for i, dancer in enumerate(self._dancers):
+            dancer.resume(other._dancers[min(i, len(other._dancers) - 1)], self._memory.level)
+
+    def wander(self, time: float, cluster: int, law: Law) -> None:
+        """Unheard, drift to a cluster's vector by another law, until the next event that names one."""
+        self._scenes.begin(cluster)
+        for dancer in self._dancers:
+            dancer.wander(time, cluster, law)
+
+    def advance(self, time: float) -> None:
+        """Move on to a time, if it is not past."""
+        for dancer in self._dancers:
+            dancer.advance(time)
 
     def fork(self) -> Motion:
         """A copy that goes its own way from here. Cheap: nothing large is copied."""
         fork = copy.copy(self)
-        fork._particle = copy.copy(self._particle)
+        fork._scenes = copy.copy(self._scenes)
+        fork._dancers = [dancer.fork() for dancer in self._dancers]
         return fork
 
     def code(self, time: float) -> Code:
         """What to draw at a time not before the last event's."""
-        place = self._particle.code(time - self.time)
-        return Code(place, place)
+        places = [dancer.code(time) for dancer in self._dancers]
+        return Code(places[0], places[-1])

@@ -17,6 +17,10 @@ import numpy as np
 NINE_TENTHS = 3.889720169867429
 # A distance or a speed without a direction.
 TINY = 1e-12
+# Where pushes come back to.
+REST = np.zeros(1)
+# A push shorter than this, in units of the code space, can't be seen.
+RESTS = 1e-3
 
 
 def natural_frequency(response: float) -> float:
@@ -38,6 +42,11 @@ def damping_ratio(bounce: float) -> float:
 class Law(Protocol):
     """How a particle moves towards a target that stands still for `dt` seconds."""
 
+    @property
+    def arrival(self) -> float:
+        """Seconds from rest to where a target is first reached; without bounce, to nine tenths of the way."""
+        ...
+
     def step(
         self, position: np.ndarray, velocity: np.ndarray, target: np.ndarray, dt: float
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +64,13 @@ class Spring:
 
     response: float
     bounce: float
+
+    @property
+    def arrival(self) -> float:
+        zeta = damping_ratio(self.bounce)
+        if zeta == 1:
+            return self.response
+        return (math.pi - math.acos(zeta)) / (natural_frequency(self.response) * math.sqrt(1 - zeta * zeta))
 
     def step(
         self, position: np.ndarray, velocity: np.ndarray, target: np.ndarray, dt: float
@@ -91,6 +107,17 @@ class Gravity:
 
     # In units of 1/w: by then even the bounciest particle has come to rest.
     SETTLED = 200.0
+    # Neighbours in a bank are about so far from each other, in units of the softening.
+    USUAL_WAY = 1.5
+
+    @property
+    def arrival(self) -> float:
+        way = self.USUAL_WAY * self.softening
+        x, v, dt, time = complex(way), 0j, self.response / 20, 0.0
+        while x.real > 0.1 * way:
+            x, v = self._in_plane(x, v, dt)
+            time += dt
+        return time
 
     def step(
         self, position: np.ndarray, velocity: np.ndarray, target: np.ndarray, dt: float
@@ -139,8 +166,11 @@ class Particle:
 
     Codes that make pictures have norms near 64; their mean does not, and renders to mud. So the
     particle moves freely, carrying the radius of its targets as one more coordinate under the same
-    law, and `code` is its direction at that radius.
+    law, and `code` is its direction at that radius. A push carries it away for a moment, by a quick spring of
+    its own, and brings it back, whatever its law is doing.
     """
+
+    PUSH = Spring(response=0.2, bounce=0.0)
 
     def __init__(self, law: Law, start: np.ndarray):
         """start: [d], where it rests at first; also its first target."""
@@ -148,19 +178,36 @@ class Particle:
         self._position = self._with_radius(start)
         self._velocity = np.zeros_like(self._position)
         self._target = self._position.copy()
+        # Offset [d] and its velocity; None at rest.
+        self._pushed: tuple[np.ndarray, np.ndarray] | None = None
 
     @staticmethod
     def _with_radius(code: np.ndarray) -> np.ndarray:
         code = np.asarray(code, np.float64)
         return np.append(code, np.linalg.norm(code))
 
+    @property
+    def target(self) -> np.ndarray:
+        """[d] where it is going."""
+        return self._target[:-1]
+
     def aim(self, target: np.ndarray) -> None:
         """Set the target [d]; position and velocity go on unbroken."""
         self._target = self._with_radius(target)
 
+    def push(self, way: np.ndarray) -> None:
+        """Push it by a way [d], at whose end it will be soon, were it at rest, and turn back."""
+        offset, velocity = self._pushed or (np.zeros(len(way)), np.zeros(len(way)))
+        # From rest, v t exp(-wt) is at most v / (e w).
+        self._pushed = offset, velocity + math.e * natural_frequency(self.PUSH.response) * way
+
     def step(self, dt: float) -> None:
         """Move on by dt seconds."""
         self._position, self._velocity = self.law.step(self._position, self._velocity, self._target, dt)
+        if self._pushed is not None:
+            offset, velocity = self.PUSH.step(*self._pushed, REST, dt)
+            rests = max(offset @ offset, (velocity @ velocity) * self.PUSH.response**2) < RESTS**2
+            self._pushed = None if rests else (offset, velocity)
 
     def code(self, ahead: float = 0.0) -> np.ndarray:
         """[d] float32: where it is, or will be in `ahead` seconds if the target stays, on the shell."""
@@ -168,5 +215,7 @@ class Particle:
         if ahead > 0:
             position, _ = self.law.step(self._position, self._velocity, self._target, ahead)
         direction, radius = position[:-1], position[-1]
+        if self._pushed is not None:
+            direction = direction + self.PUSH.step(*self._pushed, REST, ahead)[0]
         norm = max(float(np.linalg.norm(direction)), 1e-9)
         return (direction * (radius / norm)).astype(np.float32)

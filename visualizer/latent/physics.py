@@ -19,9 +19,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
+from visualizer.audio.accents import Accents
 from visualizer.audio.codebook import SILENCE
 from visualizer.audio.listener import Event
 from visualizer.latent.motion import Motion
@@ -30,8 +32,6 @@ from visualizer.latent.pose import LATE_S, Fade, Glide, Path, Pose
 from visualizer.latent.ring import Ring
 
 log = logging.getLogger("visualizer")
-
-QUIET = Event(time=-np.inf, cluster=SILENCE, loudness=-120.0, onset=0.0)
 
 # The delay: this share of the latest latencies is within it. It changes too slowly to be seen, or,
 # where another device is as much as that faster or slower, with a glide.
@@ -83,8 +83,8 @@ class Physics:
         self._next_wander = -np.inf
         self._wander_cluster = 0
         self._rng = np.random.default_rng(0)
-        self._onsets: deque[Event] = deque(maxlen=16)
-        self._pose = Pose(SILENCE, QUIET.loudness, 0.0, QUIET.time, 0.0, False, 0.0, Path(motion))
+        self._effective: deque[Event] = deque(maxlen=16)
+        self._pose = Pose(SILENCE, Accents(), -np.inf, 0.0, False, 0.0, Path(motion))
 
     @property
     def pose(self) -> Pose:
@@ -250,17 +250,11 @@ class Physics:
         """Let the events take effect whose time has come."""
         for event in pose._path.ahead:
             if event.time <= due:
-                self._onsets.append(event)
+                self._effective.append(event)
                 self.witness(event)
-                pose = replace(
-                    pose,
-                    cluster=event.cluster,
-                    loudness=event.loudness,
-                    time=event.time,
-                    latency=now - event.time,
-                )
-        onset = max((e.onset for e in self._onsets if e.time > due - ONSET_HOLD_S), default=0.0)
-        pose = replace(pose, onset=onset)
+                pose = replace(pose, cluster=event.cluster, time=event.time, latency=now - event.time)
+        recent = [Accents.of(e) for e in self._effective if e.time > due - ONSET_HOLD_S]
+        pose = replace(pose, sound=reduce(Accents.then, recent, pose.sound.at_rest()))
         return self._with_paths(pose, lambda path: path.settle(due))
 
     def _wander(self, pose: Pose, now: float, shown: float) -> Pose:
@@ -270,8 +264,8 @@ class Physics:
             self._next_wander = -np.inf
             self._wander_cluster = max(pose._path.motion.cluster, 0)
             return replace(pose, wandering=False) if pose.wandering else pose
-        if unheard and pose.loudness != QUIET.loudness:
-            pose = replace(pose, cluster=SILENCE, loudness=QUIET.loudness, onset=0.0)
+        if unheard and pose.sound != Accents():
+            pose = replace(pose, cluster=SILENCE, sound=Accents())
         if now < self._next_wander or self._frozen:
             return pose
         self._next_wander = now + self._rng.uniform(*WANDER_S)

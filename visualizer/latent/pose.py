@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from visualizer.audio.accents import Accents
 from visualizer.audio.listener import Event
 from visualizer.common.easing import ease
 from visualizer.latent.code import Code, blend
@@ -96,8 +97,8 @@ class Gauge:
 class Pose:
     """The state of everything that moves, as of one moment. Immutable, good for any later time.
 
-    cluster: 0..99, or -1 in silence; loudness: dB re a full-scale sine; onset: 0..1, the strongest
-        of the last thirtieth of a second: of the newest event that has taken effect.
+    cluster: 0..99, or -1 in silence, of the newest event that has taken effect.
+    sound: of the last thirtieth of a second until then.
     time: that event's own time, perf_counter seconds; -inf before the first.
     latency: seconds from then until it took effect.
     wandering: nothing is heard, and the particle drifts by itself.
@@ -105,8 +106,7 @@ class Pose:
     """
 
     cluster: int
-    loudness: float
-    onset: float
+    sound: Accents
     time: float
     latency: float
     wandering: bool

@@ -175,7 +175,7 @@ class Engine:
             picture = parts.stream.at(due)
             if newest is None or picture is None:
                 return None
-            frame = parts.stage(picture, float(pose.loudness), float(pose.onset), dt)
+            frame = parts.stage(picture, pose.sound, dt)
             self._choose_way(frame, parts.stage.aspect)
             self._upscaler.upload(frame)
         except RuntimeError:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from visualizer.audio.accents import Accents
 from visualizer.common.errors import UserError
 from visualizer.control.desk import Desk
 from visualizer.control.repertoire import Look
@@ -223,7 +224,7 @@ class Programme:
             return read_still(path)
         effects = Effects(look.preset.display, look.preset.drive, 1.0)
         picture = torch.as_tensor(self._parts.painter(look.targets[:1], look.targets[:1])[0])
-        return effects(picture, -20.0, 0.0, 1 / 60).numpy(force=True)
+        return effects(picture, Accents(-20.0), 1 / 60).numpy(force=True)
 
     def _edited(self, place: int) -> None:
         """A preset's file was saved: play it at once if it is on, unless it is broken."""

@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from visualizer.audio.accents import Accents
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.listener import Event, Listener
 from visualizer.audio.song import Recording, Song, mono
@@ -85,11 +86,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """What one frame is made of: a code and the sound at that moment."""
+    """What one frame is made of: a code and the sound since the last one."""
 
     code: Code
-    loudness: float
-    onset: float
+    sound: Accents
 
 
 class Clock:
@@ -98,21 +98,19 @@ class Clock:
     def __init__(self, motion: Motion, fps: Fraction):
         self._motion, self._fps = motion, fps
         self._frame, self._due = 0, 0.0
-        self._loudness = -120.0
-        self._onset = 0.0
+        self._sound = Accents()
 
     def hear(self, event: Event) -> Iterator[Shot]:
         """Take the next event; yield the shots due before it."""
         yield from self.run_to(event.time)
         self._motion.hear(event)
-        self._loudness = event.loudness
-        self._onset = max(self._onset, event.onset)  # no attack between two frames is lost
+        self._sound = self._sound.then(Accents.of(event))
 
     def run_to(self, end: float) -> Iterator[Shot]:
         """Yield the shots due before a time in seconds."""
         while self._due < end:
-            yield Shot(self._motion.code(self._due), self._loudness, self._onset)
-            self._onset = 0.0
+            yield Shot(self._motion.code(self._due), self._sound)
+            self._sound = self._sound.at_rest()
             self._frame += 1
             self._due = float(self._frame / self._fps)
 
@@ -216,7 +214,7 @@ def render(
                 with report.timing("effects and limiter"):
                     frames = []
                     for picture, shot in zip(torch.from_numpy(pictures), take.shots):
-                        frames.append(stage(picture, shot.loudness, shot.onset, float(1 / fps)).numpy())
+                        frames.append(stage(picture, shot.sound, float(1 / fps)).numpy())
                         report.held += stage.limiter.held > 0
                 with report.timing("waiting for the encoder"):
                     video.add_frames(np.stack(frames))

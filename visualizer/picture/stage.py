@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from visualizer.audio.accents import Accents
 from visualizer.common.easing import ease
 from visualizer.picture.effects.effects import Effects
 from visualizer.picture.fade import Fade
@@ -70,20 +71,20 @@ class Stage:
             self._effects = self.effects(self._preset)
 
     @torch.inference_mode()
-    def __call__(self, picture: torch.Tensor, loudness: float, onset: float, dt: float) -> torch.Tensor:
+    def __call__(self, picture: torch.Tensor, sound: Accents, dt: float) -> torch.Tensor:
         """The frame [h, w, 3] uint8 to show for a picture [256, 256, 3] uint8.
 
-        loudness in dB, onset 0..1; dt: seconds since the last frame.
+        sound: since the last frame, dt seconds ago.
         """
         assert self._effects is not None, "nothing is played"
-        frame = self._fit(self._effects(picture, loudness, onset, dt))
+        frame = self._fit(self._effects(picture, sound, dt))
         self._progress += dt / self._fade_s
         if self._progress >= 1:
             self._leaving = None
         elif self._leaving is not None:
             old = self._leaving
             if not isinstance(old, torch.Tensor):
-                old = self._fit(old(picture, loudness, onset, dt))
+                old = self._fit(old(picture, sound, dt))
             frame = torch.lerp(old.float(), frame.float(), ease(self._progress)).add_(0.5).to(torch.uint8)
         self._composed = frame
         light = self._dim(dt) * (1 - self.blackout.step(dt))

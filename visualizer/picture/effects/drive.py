@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from visualizer.audio.accents import Accents
+
 if TYPE_CHECKING:
     from visualizer.control.preset import DriveTable
 
@@ -15,21 +17,26 @@ FALL_S = 0.18
 
 
 class Drive:
-    """Amounts that loudness and onset add to the effects."""
+    """Amounts that the sound adds to the effects."""
 
     def __init__(self, table: DriveTable):
         self._table = table
-        self._levels = {"loudness": 0.0, "onset": 0.0}
+        self._driven = [name for name in type(table).model_fields if getattr(table, name)]
+        self._levels = dict.fromkeys(self._driven, 0.0)
+        self._beat = -1
 
     @property
     def acts(self) -> bool:
         """Whether the sound does anything at all."""
-        return bool(self._table.onset or self._table.loudness)
+        return bool(self._driven)
 
-    def update(self, loudness: float, onset: float, dt: float) -> None:
-        """Follow the sound: loudness in dB, onset 0..1, dt in seconds."""
+    def update(self, sound: Accents, dt: float) -> None:
+        """Follow the sound since the last frame, dt seconds ago."""
         fall = math.exp(-dt / FALL_S)
-        now = {"loudness": min(1.0, max(0.0, 1 - loudness / QUIET_DB)), "onset": onset}
+        now = sound._asdict()
+        now["loudness"] = min(1.0, max(0.0, 1 - sound.loudness / QUIET_DB))
+        now["beat"] = float(-1 < self._beat < sound.beat)
+        self._beat = sound.beat
         self._levels = {name: max(now[name], fall * level) for name, level in self._levels.items()}
 
     def amount(self, effect: str, base: float, least: float, most: float) -> float:

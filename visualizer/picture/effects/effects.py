@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from visualizer.audio.accents import Accents
 from visualizer.picture.effects.canvas import GRAIN_SHIFT, Canvas, Ground, Moment, centred
 from visualizer.picture.effects.card import CardCanvas
 from visualizer.picture.effects.drive import Drive
@@ -58,13 +59,13 @@ class Effects:
         moving = t.zoom or t.spin or t.breathe or t.hue or t.trails or t.grain or t.vignette
         return not (moving or t.kaleidoscope or t.brightness != 1 or t.saturation != 1 or self._drive.acts)
 
-    def __call__(self, picture: torch.Tensor, loudness: float, onset: float, dt: float) -> torch.Tensor:
+    def __call__(self, picture: torch.Tensor, sound: Accents, dt: float) -> torch.Tensor:
         """One frame [h, w, 3] uint8 from a picture [256, 256, 3] uint8.
 
-        loudness in dB, onset 0..1; dt: seconds since the last frame. A preset without effects gets
-        the framed picture untouched.
+        sound: since the last frame, dt seconds ago. A preset without effects gets the framed picture
+        untouched.
         """
-        self._drive.update(loudness, onset, dt)
+        self._drive.update(sound, dt)
         self._time += dt
         # Added up, because how fast they turn may be turned itself.
         self._turns += dt / 60 * self._table.spin
