@@ -9,7 +9,16 @@ import click
 
 from visualizer.cli.options import Command, together
 
+PAGE_PORT = 8080
+
 OPTIONS = together(
+    click.option(
+        "--remote",
+        is_flag=False,
+        flag_value="",
+        metavar="[ADDRESS][:PORT]",
+        help="Serve a page for phones; its QR code is in the window.",
+    ),
     click.option("--osc", metavar="[ADDRESS:]PORT", help="Obey other programs by OSC, and answer them."),
     click.option("--osc-to", multiple=True, metavar="ADDRESS:PORT", help="Tell this program all, by OSC."),
 )
@@ -19,8 +28,10 @@ def stage(command: Command) -> Command:
     """Options for a command that gets them as one, `stage`."""
 
     @functools.wraps(command)
-    def with_stage(*arguments: Any, osc: str | None, osc_to: tuple[str, ...], **wishes: Any) -> Any:
-        from visualizer.common.addresses import parse_address
+    def with_stage(
+        *arguments: Any, osc: str | None, osc_to: tuple[str, ...], remote: str | None, **wishes: Any
+    ) -> Any:
+        from visualizer.common.addresses import LOOPBACK, parse_address
         from visualizer.common.errors import UserError
         from visualizer.live.ways import StageWishes
 
@@ -29,6 +40,8 @@ def stage(command: Command) -> Command:
         asked = StageWishes(
             osc=parse_address(osc, "--osc") if osc is not None else None,
             osc_to=tuple(parse_address(text, "--osc-to") for text in osc_to),
+            remote=parse_address(remote or LOOPBACK, "--remote", PAGE_PORT) if remote is not None else None,
+            remote_fixed=bool(remote),
         )
         return command(*arguments, stage=asked, **wishes)
 

@@ -142,6 +142,12 @@ CONTROLS: tuple[Control, ...] = (
         keys=(Key(("i",), "I", step=1),),
     ),
     Switch(name="help", section="Window", help="this list", keys=(Key(("h", "f1", "?"), "H  F1", step=1),)),
+    Switch(
+        name="code",
+        section="Window",
+        help="the page for phones: its address as a QR code",
+        keys=(Key(("q",), "Q", step=1),),
+    ),
     Trigger(
         name="quit",
         section="Window",

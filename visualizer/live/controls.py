@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from visualizer.live.programme import Programme
     from visualizer.output.hud import Hud
 
+# The hud's, which draws too much to be imported here.
+PANELS = ("help", "info", "strip", "code")
+
 # Whoever turns a knob reads along; more often than this is nothing written.
 SAYING_S = 0.1
 # A window that changes its size flashes, whatever it shows.
@@ -94,8 +97,10 @@ class Controls:
             if turn.value != window.fullscreen and now - self._resized >= RESIZE_S:
                 self._resized = now
                 window.toggle_fullscreen()
-        elif name in ("help", "info", "strip"):
-            if turn.value != hud.shows(name):
+        elif name in PANELS:
+            if name == "code" and hud.code is None:
+                hud.say("there is no page for phones; start it with --remote")
+            elif turn.value != hud.shows(name):
                 hud.toggle(name)
         else:
             return False
@@ -132,7 +137,7 @@ class Controls:
         """Let the desk know what changed by itself, or by the mouse."""
         settled, hud = self._desk.settled, self._hud
         settled("fullscreen", self._window.fullscreen)
-        for name in ("help", "info", "strip"):
+        for name in PANELS:
             settled(name, hud.shows(name))
         if self._parts is not None:
             settled("demo", self._parts.hearing.demo)

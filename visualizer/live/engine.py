@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from visualizer.live.controls import Controls
 from visualizer.live.guide import Guide
 from visualizer.live.loading import Parts, Wishes, load
 from visualizer.live.statistics import Statistics
-from visualizer.live.ways import NOTHING, StageWishes, open_ways
+from visualizer.live.ways import NOTHING, StageWishes, open_ways, show_address
 from visualizer.output.window import Window
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Engine:
         self._guide = Guide()
         self._parts: Parts | None = None
         self._ways: list[Service] = []
+        self._follow_phones: Callable[[], None] = lambda: None
         self.programme: Programme | None = None
         self._open = ExitStack()
         self._resized = self._read_out = self._reported = begun
@@ -229,6 +231,7 @@ class Engine:
         self._open.enter_context(parts.physics)
         self._open.enter_context(parts.stream)
         self._open.callback(self._close_hearing, parts.hearing)
+        self._follow_phones = show_address(self._ways, self.hud)
         for way in self._ways:
             self._open.callback(way.stop)
             way.start()
@@ -285,6 +288,7 @@ class Engine:
         if now - self._reported >= REPORT_S:
             self._reported = now
             self._report(sound)
+            self._follow_phones()
         if self.programme is not None and self.hud.shows("info") and now - self._read_out >= READOUT_S:
             from visualizer.live import readout
 

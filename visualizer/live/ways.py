@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from visualizer.common.addresses import Address
 from visualizer.control.desk import Desk
 from visualizer.control.service import Service
 
+if TYPE_CHECKING:
+    from visualizer.output.hud import Hud
+
 
 @dataclass(frozen=True)
 class StageWishes:
-    """What the user asked for. osc: where to listen; osc_to: who else is told."""
+    """What the user asked for. osc: where to listen; osc_to: who else is told. remote: where the page
+    for phones is; remote_fixed: at that port and no other."""
 
     osc: Address | None = None
+    remote: Address | None = None
+    remote_fixed: bool = False
     osc_to: tuple[Address, ...] = ()
 
 
@@ -27,4 +35,28 @@ def open_ways(wishes: StageWishes, desk: Desk) -> list[Service]:
         from visualizer.control.osc import Osc
 
         ways.append(Osc(desk, wishes.osc, wishes.osc_to))
+    if wishes.remote is not None:
+        from visualizer.control.page.server import Page
+
+        ways.append(Page(desk, wishes.remote, wishes.remote_fixed))
     return ways
+
+
+def show_address(ways: list[Service], hud: Hud) -> Callable[[], None]:
+    """Show the page's address until the first phone is there; gives what is to be called for that."""
+    from visualizer.control.page.server import Page
+
+    page = next((way for way in ways if isinstance(way, Page)), None)
+    if page is None:
+        return lambda: None
+    hud.code = page.code, page.url
+    hud.toggle("code")
+    waiting = [page]
+
+    def follow() -> None:
+        if waiting and page.phones:
+            waiting.clear()
+            if hud.shows("code"):
+                hud.toggle("code")
+
+    return follow

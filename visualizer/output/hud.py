@@ -16,6 +16,8 @@ INFO_EVERY_S = 0.25
 # The level meter's left end, in dB re full scale.
 METER_FLOOR = -60.0
 MARK_ALPHA = 0.8
+# What is shown and hidden by name.
+PANELS = ("info", "help", "strip", "code")
 WARM = (1.0, 0.745, 0.408)
 PALE = (0.95, 0.94, 0.92)
 
@@ -43,7 +45,7 @@ class Hud:
     """What is written over the picture. `draw` it after every picture, before the swap.
 
     info: (name, value) rows of figures. level: dB re full scale, for the meter. thumbnails and current:
-    the strip of presets.
+    the strip of presets. code: a QR code's rows of ones and zeros, and the words below it.
     """
 
     def __init__(self, mark: str = "") -> None:
@@ -52,22 +54,23 @@ class Hud:
         self.level = METER_FLOOR
         self.thumbnails: Sequence[Thumbnail] = ()
         self.current = 0
+        self.code: tuple[Sequence[Sequence[int]], str] | None = None
         self._size = (1, 1)
         self._mark, self._mark_panel = mark, Panel()
         self._overlays = Overlays()
         self._title, self._message = _Passing(), _Passing()
-        self._fades = {name: Fade() for name in ("info", "help", "strip")}
+        self._fades = {name: Fade() for name in PANELS}
         self._panels = {name: Panel() for name in self._fades}
         self._rows: Sequence[tuple[str, str]] = ()
         self._rows_age = INFO_EVERY_S
         self._meter = 0.0
 
     def toggle(self, name: str) -> None:
-        """Show "info", "help" or "strip", or hide it."""
+        """Show one of `PANELS`, or hide it."""
         self._fades[name].toggle()
 
     def shows(self, name: str) -> bool:
-        """Whether "info", "help" or "strip" is asked for."""
+        """Whether one of `PANELS` is asked for."""
         return self._fades[name].wanted
 
     @property
@@ -122,6 +125,13 @@ class Hud:
             panel.show((width, height), lambda: panels.help_list(width, height))
             left, top = (width - panel.size[0]) / 2, (height - panel.size[1]) / 2
             self._overlays.panel(panel, left, top, alpha["help"])
+        if alpha["code"] > 0 and self.code is not None:
+            panel, (matrix, words) = self._panels["code"], self.code
+            panel.show(
+                (words, unit, height), lambda: panels.code(matrix, words, unit, min(width, height) // 2)
+            )
+            left, top = (width - panel.size[0]) / 2, (height - panel.size[1]) / 2
+            self._overlays.panel(panel, left, top, alpha["code"])
         if message > 0:
             text, warning = self._message.content
             panel = self._message.panel

@@ -161,6 +161,26 @@ def meter_box(size: tuple[int, int], unit: int) -> tuple[float, float, float, fl
     return unit, size[1] - 1.2 * unit, size[0] - 2 * unit, max(3.0, 0.35 * unit)
 
 
+def code(matrix: Sequence[Sequence[int]], words: str, unit: int, size: int) -> np.ndarray:
+    """A QR code of rows of ones and zeros, with its margin, about `size` pixels wide, over words."""
+    side = len(matrix) + 8  # four quiet ones on each side
+    pixel = max(2, size // side)
+    small = round(unit * 0.9)
+    lines = [_write(line, small, TEXT) for line in _wrap(words, small, pixel * side)]
+    width = max(pixel * side, *(line.get_width() for line in lines)) + 2 * unit
+    panel = _glass(width, pixel * side + unit * (2.4 + 1.25 * len(lines)), unit)
+    square = pygame.Rect((width - pixel * side) // 2, unit, pixel * side, pixel * side)
+    pygame.draw.rect(panel, (255, 255, 255), square)
+    for y, row in enumerate(matrix):
+        for x, dark in enumerate(row):
+            if dark:
+                place = square.left + (x + 4) * pixel, square.top + (y + 4) * pixel
+                pygame.draw.rect(panel, (0, 0, 0), (*place, pixel, pixel))
+    for i, line in enumerate(lines):
+        panel.blit(line, ((width - line.get_width()) / 2, square.bottom + unit * (0.5 + 1.25 * i)))
+    return _pixels(panel)
+
+
 @dataclass(frozen=True)
 class Thumbnail:
     """A preset in the strip. still: [s, s, 3] uint8, or None while there is none."""

@@ -1,0 +1,1 @@
+"""A page for phones: every control, live, in a browser."""
