@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import click
 
-from visualizer.cli.options import Command, together
+from visualizer.cli.options import FILE, Command, together
 
 PAGE_PORT = 8080
 
@@ -19,6 +20,14 @@ OPTIONS = together(
         metavar="[ADDRESS][:PORT]",
         help="Serve a page for phones; its QR code is in the window.",
     ),
+    click.option(
+        "--midi",
+        type=FILE,
+        is_flag=False,
+        flag_value="",
+        metavar="[MAP.toml]",
+        help="Obey MIDI controllers, by a map of yours if you give one.",
+    ),
     click.option("--osc", metavar="[ADDRESS:]PORT", help="Obey other programs by OSC, and answer them."),
     click.option("--osc-to", multiple=True, metavar="ADDRESS:PORT", help="Tell this program all, by OSC."),
 )
@@ -29,7 +38,12 @@ def stage(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_stage(
-        *arguments: Any, osc: str | None, osc_to: tuple[str, ...], remote: str | None, **wishes: Any
+        *arguments: Any,
+        osc: str | None,
+        osc_to: tuple[str, ...],
+        remote: str | None,
+        midi: Path | None,
+        **wishes: Any,
     ) -> Any:
         from visualizer.common.addresses import LOOPBACK, parse_address
         from visualizer.common.errors import UserError
@@ -40,6 +54,8 @@ def stage(command: Command) -> Command:
         asked = StageWishes(
             osc=parse_address(osc, "--osc") if osc is not None else None,
             osc_to=tuple(parse_address(text, "--osc-to") for text in osc_to),
+            midi=midi is not None,
+            midi_map=midi if midi is not None and midi.name else None,
             remote=parse_address(remote or LOOPBACK, "--remote", PAGE_PORT) if remote is not None else None,
             remote_fixed=bool(remote),
         )

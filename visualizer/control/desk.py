@@ -7,6 +7,7 @@ so that none ever waits, neither for another nor for a lock, and a flood from on
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -88,7 +89,9 @@ class Desk:
 
     values: by the control's name; anybody may read them at any time, the render thread alone writes. options:
     of choices that are known late. version: grows with every change. lost: orders that came in a flood.
-    facts: the newest. stills: [h, w, 3] uint8 of each preset, or None, in their order.
+    facts: the newest. learning: the control that the next knob touched is for, "" mostly; learns: whether
+    there is a way that can. words: what ways want people to read, for the render thread to take. stills:
+    [h, w, 3] uint8 of each preset, or None, in their order.
     """
 
     def __init__(self) -> None:
@@ -96,6 +99,9 @@ class Desk:
         self.options: dict[str, Sequence[str]] = {}
         self.version = 0
         self.facts = Facts()
+        self.learning = ""
+        self.learns = False
+        self.words: deque[str] = deque(maxlen=8)
         self.stills: Sequence[np.ndarray | None] = ()
         self._witnesses: tuple[Ring, ...] = ()
         self._ways: tuple[Way, ...] = ()
@@ -105,6 +111,10 @@ class Desk:
         way = Way(self, name, aloud)
         self._ways = (*self._ways, way)
         return way
+
+    def tell(self, sentence: str) -> None:
+        """Have people in front of the window told something, from any thread."""
+        self.words.append(sentence)
 
     @property
     def lost(self) -> int:

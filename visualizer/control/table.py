@@ -128,6 +128,12 @@ CONTROLS: tuple[Control, ...] = (
         keys=(Key(("d",), "D", step=1),),
         spoken=("back to what it heard before", "the demo tune"),
     ),
+    Trigger(
+        name="tap",
+        section="Sound",
+        help="tap the beat, in time; it leads for half a minute",
+        keys=(Key(("t",), "T"),),
+    ),
     Trigger(name="still", section="Window", help="save what is seen as a PNG file", keys=(Key(("s",), "S"),)),
     Switch(
         name="fullscreen",
@@ -142,6 +148,12 @@ CONTROLS: tuple[Control, ...] = (
         keys=(Key(("i",), "I", step=1),),
     ),
     Switch(name="help", section="Window", help="this list", keys=(Key(("h", "f1", "?"), "H  F1", step=1),)),
+    Switch(
+        name="learn",
+        section="Window",
+        help="learn: hold it, press the key of what you mean, and touch a knob of a MIDI controller",
+        keys=(Key(("k",), "K", "hold it, press a key and touch a knob: MIDI learns", step=1),),
+    ),
     Switch(
         name="code",
         section="Window",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from visualizer.audio.conductor import Conductor
 from visualizer.control import keys
 from visualizer.control.desk import Desk, Turn
 from visualizer.control.kinds import Choice, Value
+from visualizer.live.lesson import Lesson
 from visualizer.output.window import Window
 
 if TYPE_CHECKING:
@@ -30,9 +32,10 @@ class Controls:
     still_wanted: what is seen is to be saved.
     """
 
-    def __init__(self, window: Window, hud: Hud, desk: Desk):
+    def __init__(self, window: Window, hud: Hud, desk: Desk, conductor: Conductor):
         self.still_wanted = False
-        self._window, self._hud, self._desk = window, hud, desk
+        self._window, self._hud, self._desk, self._conductor = window, hud, desk, conductor
+        self._lesson = Lesson(desk, hud)
         self._keys = desk.way("keys", aloud=True)
         self._parts: Parts | None = None
         self._programme: Programme | None = None
@@ -51,10 +54,14 @@ class Controls:
         for event in events:
             if event.type == pygame.KEYDOWN:
                 press = keys.press(pygame.key.name(event.key), event.unicode, event.scancode)
-                if press is not None and self._possible(press):
+                if press is not None and press.control == "learn":
+                    self._keys.order("learn", 1)
+                elif press is not None and self._possible(press):
                     self._keys.order(press.control, press.amount, press.verb)
             elif event.type == pygame.KEYUP and event.key == pygame.K_ESCAPE:
                 self._leaving.release()
+            elif event.type == pygame.KEYUP and event.key == pygame.K_k:
+                self._keys.order("learn", 0)
             elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
                 place = self._hud.preset_at(*event.pos)
                 if place is not None and self._programme is not None:
@@ -65,12 +72,16 @@ class Controls:
         for turn in self._desk.take():
             if turn.control.name == "quit":
                 self._leave(turn.time)
-            elif not self._window_does(turn, now) and self._parts is not None and self._programme is not None:
+            elif self._lesson.takes(turn) or self._window_does(turn, now):
+                continue
+            elif self._parts is not None and self._programme is not None:
                 self._do(self._parts, self._programme, turn)
                 self._say(turn)
         if self._leaving.held(now):
             self._window.closed = True
         self._mirror()
+        while self._desk.words:
+            self._hud.say(self._desk.words.popleft())
         if self._words and now - self._said >= SAYING_S:
             self._hud.say(self._words)
             self._words, self._said = "", now
@@ -125,6 +136,9 @@ class Controls:
                 parts.stage.blackout.wanted = value
             case "brightness":
                 parts.stage.brightness = value
+            case "tap":
+                tempo = self._conductor.tap(turn.time)
+                self._words = f"tempo {tempo:.0f}" if tempo else "tap on, in time"
             case "still":
                 self.still_wanted = True
         self._desk.settled(control.name, value)
@@ -136,6 +150,7 @@ class Controls:
     def _mirror(self) -> None:
         """Let the desk know what changed by itself, or by the mouse."""
         settled, hud = self._desk.settled, self._hud
+        settled("learn", self._lesson.on)
         settled("fullscreen", self._window.fullscreen)
         for name in PANELS:
             settled(name, hud.shows(name))

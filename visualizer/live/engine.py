@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from visualizer.audio.conductor import Conductor
 from visualizer.common.cores import handing_over
 from visualizer.common.errors import UserError
 from visualizer.control.desk import Desk, Facts
@@ -99,8 +100,8 @@ class Engine:
         self._window, self._wishes, self._begun = window, wishes, begun
         self._upscaler: Upscaler = Upscaler()
         self._backstage = Backstage(self._trouble, self._warn)
-        self.desk = Desk()
-        self._controls = Controls(window, self.hud, self.desk)
+        self.desk, self.conductor = Desk(), Conductor()
+        self._controls = Controls(window, self.hud, self.desk, self.conductor)
         self._guide = Guide()
         self._parts: Parts | None = None
         self._ways: list[Service] = []
@@ -218,9 +219,9 @@ class Engine:
 
     def _load(self) -> None:
         """Backstage."""
-        ways = open_ways(self._wishes.stage, self.desk)
+        ways = open_ways(self._wishes.stage, self.desk, self.conductor)
         self._backstage.tell(lambda: self._ways.extend(ways))
-        parts = load(self._wishes, self._window.aspect, self._backstage)
+        parts = load(self._wishes, self._window.aspect, self.conductor, self._backstage)
         self._backstage.tell(lambda: self._begin(parts))
 
     def _begin(self, parts: Parts) -> None:

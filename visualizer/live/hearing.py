@@ -9,11 +9,10 @@ from visualizer.audio.codebook import Codebook
 from visualizer.audio.microphone import Microphone
 from visualizer.audio.portaudio import find_device
 from visualizer.common.errors import UserError
-from visualizer.latent.ring import Ring
 from visualizer.live.backstage import Backstage
 
 if TYPE_CHECKING:
-    from visualizer.audio.ears import Ears
+    from visualizer.audio.ears import Ears, Sink
     from visualizer.audio.song import Recording, Song
 
     Source = Literal["microphone", "demo"] | Song | Recording
@@ -29,7 +28,7 @@ class Hearing:
     demo: whether it is the demo tune, because somebody asked for that.
     """
 
-    def __init__(self, source: Source, device: str | int | None, ring: Ring, backstage: Backstage):
+    def __init__(self, source: Source, device: str | int | None, ring: Sink, backstage: Backstage):
         """source: what to hear; device: its sound device. Raises UserError if the device isn't there."""
         if device is not None:
             find_device("input" if source == "microphone" else "output", device)

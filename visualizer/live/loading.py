@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from visualizer.live.ways import NOTHING, StageWishes
 
 if TYPE_CHECKING:
+    from visualizer.audio.conductor import Conductor
     from visualizer.control.repertoire import Look, Repertoire
     from visualizer.latent.physics import Physics
     from visualizer.latent.ring import Ring
@@ -49,10 +50,14 @@ class Parts:
     first: Look
 
 
-def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
-    """Make the parts. aspect: width / height of the window. Raises UserError for what isn't there."""
+def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backstage) -> Parts:
+    """Make the parts. aspect: width / height of the window; conductor: leads the beat, if somebody does.
+
+    Raises UserError for what isn't there.
+    """
     import torch
 
+    from visualizer.audio.conductor import Led
     from visualizer.common import assets
     from visualizer.common.cores import painting_threads
     from visualizer.control.repertoire import Repertoire
@@ -80,7 +85,7 @@ def load(wishes: Wishes, aspect: float, backstage: Backstage) -> Parts:
     stage.play(look.preset, stage.effects(look.preset), 0)
     stage.blackout.level = 1.0
     stream = PictureStream(painter, lambda: physics.pose)
-    hearing = Hearing(wishes.source, wishes.device, ring, backstage)
+    hearing = Hearing(wishes.source, wishes.device, Led(ring, conductor), backstage)
     # What is there now stays; the collector need not go through it again during the show.
     gc.freeze()
     return Parts(repertoire, painter, physics, ring, hearing, stage, stream, look)

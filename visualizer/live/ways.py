@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from visualizer.audio.conductor import Conductor
 from visualizer.common.addresses import Address
 from visualizer.control.desk import Desk
 from visualizer.control.service import Service
@@ -16,10 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StageWishes:
-    """What the user asked for. osc: where to listen; osc_to: who else is told. remote: where the page
-    for phones is; remote_fixed: at that port and no other."""
+    """What the user asked for.
+
+    osc: where to listen; osc_to: who else is told. midi: whether controllers count; midi_map: the user's own.
+    remote: where the page for phones is; remote_fixed: at that port and no other.
+    """
 
     osc: Address | None = None
+    midi: bool = False
+    midi_map: Path | None = None
     remote: Address | None = None
     remote_fixed: bool = False
     osc_to: tuple[Address, ...] = ()
@@ -28,9 +35,13 @@ class StageWishes:
 NOTHING = StageWishes()
 
 
-def open_ways(wishes: StageWishes, desk: Desk) -> list[Service]:
+def open_ways(wishes: StageWishes, desk: Desk, conductor: Conductor) -> list[Service]:
     """What was asked for, ready to start. Raises UserError if that can't be had."""
     ways: list[Service] = []
+    if wishes.midi:
+        from visualizer.control.midi.service import Midi
+
+        ways.append(Midi(desk, conductor, wishes.midi_map))
     if wishes.osc is not None:
         from visualizer.control.osc import Osc
 
