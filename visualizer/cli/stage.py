@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,14 @@ from visualizer.cli.options import FILE, Command, together
 PAGE_PORT = 8080
 
 OPTIONS = together(
+    click.option("--set", "set_list", type=FILE, metavar="SET.toml", help="Play this set list of presets."),
+    click.option(
+        "--cycle",
+        is_flag=False,
+        flag_value="45 seconds",
+        metavar="[LENGTH]",
+        help="Change presets by themselves, every 45 seconds, 16 bars or 2 sections.",
+    ),
     click.option(
         "--remote",
         is_flag=False,
@@ -39,6 +48,8 @@ def stage(command: Command) -> Command:
     @functools.wraps(command)
     def with_stage(
         *arguments: Any,
+        set_list: Path | None,
+        cycle: str | None,
         osc: str | None,
         osc_to: tuple[str, ...],
         remote: str | None,
@@ -47,11 +58,17 @@ def stage(command: Command) -> Command:
     ) -> Any:
         from visualizer.common.addresses import LOOPBACK, parse_address
         from visualizer.common.errors import UserError
+        from visualizer.control.set_list import ALL, load, parse_length
         from visualizer.live.ways import StageWishes
 
         if osc_to and osc is None:
             raise UserError("--osc-to tells others what --osc PORT has to tell; give that, too.")
+        wanted = load(set_list) if set_list is not None else ALL
+        if cycle is not None:
+            length, unit = parse_length(cycle, "--cycle")
+            wanted = replace(wanted, length=length, unit=unit, on=True)
         asked = StageWishes(
+            set=wanted,
             osc=parse_address(osc, "--osc") if osc is not None else None,
             osc_to=tuple(parse_address(text, "--osc-to") for text in osc_to),
             midi=midi is not None,

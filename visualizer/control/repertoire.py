@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -77,13 +77,14 @@ class Repertoire:
     paths: their files, in the order of the keys 1-9.
     """
 
-    def __init__(self, first: str | None = None, folder: Path | None = None):
+    def __init__(self, first: str | None = None, folder: Path | None = None, only: Sequence[Path] = ()):
         """first: the preset to begin with, a name or a file. folder: None is that of the shipped presets.
+        only: instead of a folder's, these files.
 
         Raises UserError if there is no such preset.
         """
         folder = folder or assets.folder("presets")
-        self.paths = sorted(folder.glob("*.toml"))
+        self.paths = list(dict.fromkeys(only)) or sorted(folder.glob("*.toml"))
         self.start = 0
         if first is not None:
             path = presets.find(first)

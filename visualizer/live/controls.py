@@ -9,6 +9,7 @@ from visualizer.audio.conductor import Conductor
 from visualizer.control import keys
 from visualizer.control.desk import Desk, Turn
 from visualizer.control.kinds import Choice, Value
+from visualizer.control.set_list import SET_LIST
 from visualizer.live.lesson import Lesson
 from visualizer.output.window import Window
 
@@ -124,7 +125,7 @@ class Controls:
             programme.turn(control.setting, value)
         match control.name:
             case "preset":
-                programme.play(self._desk.options["preset"].index(value))
+                programme.play(self._desk.options["preset"].index(value), turn.way != SET_LIST)
             case "random":
                 programme.play_any()
             case "lock":
@@ -136,6 +137,10 @@ class Controls:
                 parts.stage.blackout.wanted = value
             case "brightness":
                 parts.stage.brightness = value
+            case "favourite":
+                programme.set_list.mark(value)
+            case "cycle" | "shuffle" | "cycle_length" | "cycle_unit":
+                pass  # the set list looks
             case "tap":
                 tempo = self._conductor.tap(turn.time)
                 self._words = f"tempo {tempo:.0f}" if tempo else "tap on, in time"

@@ -172,7 +172,7 @@ class Engine:
     def _draw(self, parts: Parts, due: float, dt: float) -> Picture | None:
         """Draw the picture for a time; the newest that has a part in it, None if there is none yet."""
         if self.programme is not None:
-            self.programme.step(dt)
+            self.programme.step(due, dt)
         newest, pose = parts.stream.newest, parts.physics.pose
         try:
             picture = parts.stream.at(due)
@@ -238,7 +238,9 @@ class Engine:
             way.start()
         parts.physics.witness = self.desk.hear
         parts.hearing.begin(parts.first.codebook)
-        self.programme = Programme(parts, self.hud, self.desk, self._backstage, self._window.set_title)
+        self.programme = Programme(
+            parts, self._wishes.stage.set, self.hud, self.desk, self._backstage, self._window.set_title
+        )
         self._controls.begin(parts, self.programme)
 
     def _close_hearing(self, hearing: Hearing) -> None:

@@ -73,7 +73,7 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
 
     threads = painting_threads()
     torch.set_num_threads(threads)
-    repertoire = Repertoire(wishes.preset)
+    repertoire = Repertoire(wishes.preset, only=wishes.stage.set.paths)
     look = repertoire.load(repertoire.start)
     device = choose_device(wishes.compute)
     generator = Generator.load(wishes.generator or assets.model("generator.safetensors"))

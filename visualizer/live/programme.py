@@ -19,6 +19,7 @@ from visualizer.audio.accents import Accents
 from visualizer.common.errors import UserError
 from visualizer.control.desk import Desk
 from visualizer.control.repertoire import Look
+from visualizer.control.set_list import Set, SetList, keep
 from visualizer.control.table import SETTINGS
 from visualizer.live.backstage import Backstage
 from visualizer.live.loading import Parts
@@ -39,12 +40,21 @@ SLOW = ("mapping.kind", "display.kaleidoscope", "display.fit")
 
 
 class Programme:
-    """Plays presets; all methods are for the render thread. look: what is on, as it was turned by hand."""
+    """Plays presets; all methods are for the render thread.
+
+    look: what is on, as it was turned by hand. set_list: what changes it by itself.
+    """
 
     def __init__(
-        self, parts: Parts, hud: Hud, desk: Desk, backstage: Backstage, set_title: Callable[[str], None]
+        self,
+        parts: Parts,
+        wanted: Set,
+        hud: Hud,
+        desk: Desk,
+        backstage: Backstage,
+        set_title: Callable[[str], None],
     ):
-        """set_title: what writes a title into the window's frame."""
+        """wanted: what to play by itself; set_title: what writes a title into the window's frame."""
         self.look: Look = parts.first
         self._parts, self._hud, self._desk = parts, hud, desk
         self._backstage, self._set_title = backstage, set_title
@@ -57,14 +67,17 @@ class Programme:
         hud.thumbnails = [Thumbnail(path.stem, None) for path in parts.repertoire.paths]
         self._choose(self.look.place)
         self._settle()
+        self._announces = True
         self._name(self.look)
+        self.set_list = SetList(desk, wanted, lambda names: backstage.do(lambda: keep(names)))
 
     # --- going over -------------------------------------------------------------------------------
 
-    def play(self, place: int) -> None:
-        """Go over to another preset, by its number from 0."""
+    def play(self, place: int, announce: bool = True) -> None:
+        """Go over to another preset, by its number from 0. announce: write its title over the picture."""
         if not 0 <= place < len(self._parts.repertoire):
             return
+        self._announces = announce
         self._choose(place)
         if not self._going_over:
             self._going_over = True
@@ -101,7 +114,7 @@ class Programme:
         if self._hud.current == place:
             then()
         else:
-            self.play(self._hud.current)
+            self.play(self._hud.current, self._announces)
 
     def _stay(self) -> None:
         self._choose(self.look.place)
@@ -126,7 +139,8 @@ class Programme:
 
     def _name(self, look: Look) -> None:
         self._set_title(f"{look.preset.title} - visualizer")
-        self._hud.announce(look.preset.title, look.preset.description)
+        if self._announces:
+            self._hud.announce(look.preset.title, look.preset.description)
 
     # --- changing what is on ----------------------------------------------------------------------
 
@@ -146,8 +160,9 @@ class Programme:
             self.look = self.look.adjusted(preset.having({setting: value}))
             self._parts.physics.tune(self.look.motion())
 
-    def step(self, dt: float) -> None:
+    def step(self, now: float, dt: float) -> None:
         """Move on by dt seconds what is gone over to softly: knobs turn by steps, pictures shouldn't."""
+        self.set_list.step(now)
         if not self._gliding:
             return
         reached, changes = 1 - math.exp(-dt / GLIDE_S), {}

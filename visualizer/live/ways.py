@@ -11,6 +11,7 @@ from visualizer.audio.conductor import Conductor
 from visualizer.common.addresses import Address
 from visualizer.control.desk import Desk
 from visualizer.control.service import Service
+from visualizer.control.set_list import ALL, Set
 
 if TYPE_CHECKING:
     from visualizer.output.hud import Hud
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 class StageWishes:
     """What the user asked for.
 
-    osc: where to listen; osc_to: who else is told. midi: whether controllers count; midi_map: the user's own.
+    set: which presets, and whether they change by themselves. osc: where to listen; osc_to: who else is told.
+    midi: whether controllers count; midi_map: the user's own.
     remote: where the page for phones is; remote_fixed: at that port and no other.
     """
 
+    set: Set = ALL
     osc: Address | None = None
     midi: bool = False
     midi_map: Path | None = None

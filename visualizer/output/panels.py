@@ -113,13 +113,15 @@ def help_list(width: int, height: int) -> np.ndarray:
     """Every key and what it does, as large as the window allows."""
     unit = unit_for(width, height)
     while True:
-        panel = _help_list(unit)
-        if unit <= 7 or (panel.get_width() <= 0.94 * width and panel.get_height() <= 0.94 * height):
-            return _pixels(panel)
+        # Side by side what doesn't go below each other.
+        for columns in (1, 2):
+            panel = _help_list(unit, columns)
+            if (panel.get_width() <= 0.94 * width and panel.get_height() <= 0.94 * height) or unit <= 5:
+                return _pixels(panel)
         unit -= 1
 
 
-def _help_list(unit: int) -> pygame.Surface:
+def _help_list(unit: int, columns: int) -> pygame.Surface:
     rows = [
         ([_keycap(key, unit) for key in label.split()], _write(words, unit, TEXT))
         for label, words in table.rows()
@@ -127,16 +129,18 @@ def _help_list(unit: int) -> pygame.Surface:
     gap = unit // 3
     left = max(sum(cap.get_width() + gap for cap in caps) for caps, _ in rows)
     right = max(text.get_width() for _, text in rows)
-    pitch = 1.72 * unit
-    panel = _glass(left + right + 4.4 * unit, pitch * len(rows) + 4.2 * unit, unit)
+    pitch, each = 1.72 * unit, -(-len(rows) // columns)
+    breadth = left + right + 2.2 * unit
+    panel = _glass(columns * breadth + 2.2 * unit, pitch * each + 4.2 * unit, unit)
     panel.blit(_write("Keys", round(unit * 1.5), ACCENT), (1.6 * unit, 1.2 * unit))
     for i, (caps, text) in enumerate(rows):
-        y = 3.2 * unit + i * pitch
-        x = 1.6 * unit + left - sum(cap.get_width() + gap for cap in caps)
+        column, row = divmod(i, each)
+        y, start = 3.2 * unit + row * pitch, 1.6 * unit + column * breadth + left
+        x = start - sum(cap.get_width() + gap for cap in caps)
         for cap in caps:
             panel.blit(cap, (x, y - 0.2 * unit))
             x += cap.get_width() + gap
-        panel.blit(text, (1.6 * unit + left + 0.6 * unit, y + unit * 0.14))
+        panel.blit(text, (start + 0.6 * unit, y + unit * 0.14))
     return panel
 
 
