@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from visualizer.audio.codebook import Codebook
-from visualizer.audio.song import Song, mono
+from visualizer.audio.mixing import Mixer
+from visualizer.audio.song import Song
 from visualizer.audio.spectrum import Spectrum, SpectrumSettings
 from visualizer.common.progress import bar
 
@@ -21,12 +23,12 @@ MOST_WINDOWS, RUN = 24_000, 200
 
 def windows_of(song: Song, settings: SpectrumSettings) -> np.ndarray:
     """[n, n_bands] float32: windows of the song that are not silent, in order. Raises UserError."""
-    spectrum = Spectrum(settings)
+    spectrum, mixer = Spectrum(settings), Mixer(settings.sr)
     kept: list[np.ndarray] = []
     stride = 1  # of every so many runs one is kept
     number = -round(WARM_UP_S / settings.hop_s)
     for block in song:
-        for window in spectrum.push(mono(block)):
+        for window in spectrum.push(mixer.push(block)):
             if window.silent:
                 continue
             if number >= 0 and number // RUN % stride == 0:
@@ -50,5 +52,5 @@ def fit(paths: Sequence[Path], seed: int = 0, progress: bool = True) -> tuple[Co
         for song in songs:
             pieces.append(windows_of(song, settings))
             progress_bar.update()
-    codebook = Codebook.fit(pieces, settings, [song.path.name for song in songs], seed=seed)
+    codebook = Codebook.fit(pieces, settings, [os.path.basename(song.name) for song in songs], seed=seed)
     return codebook, f"{sum(map(len, pieces))} windows"

@@ -15,8 +15,9 @@ from visualizer.audio.codebook import Codebook
 from visualizer.audio.ears import Sink
 from visualizer.audio.line import Line
 from visualizer.audio.listener import Event, Listener
+from visualizer.audio.mixing import Mixer
 from visualizer.audio.resampler import Resampler
-from visualizer.audio.song import Recording, Song, mono
+from visualizer.audio.song import Recording, Song
 from visualizer.common.errors import UserError
 
 log = logging.getLogger("visualizer")
@@ -36,7 +37,7 @@ def chunks(song: Song | Recording, codebook: Codebook) -> Iterator[Chunk]:
 
     The analysis runs ahead of the sound by half a window. Raises UserError as the song does.
     """
-    listener = Listener(codebook)
+    listener, mixer = Listener(codebook), Mixer(codebook.settings.sr)
     hop, hop_s = codebook.settings.hop_length, codebook.settings.hop_s
     rest = np.zeros((0, 2), np.float32)
     waiting: deque[np.ndarray] = deque()
@@ -56,7 +57,7 @@ def chunks(song: Song | Recording, codebook: Codebook) -> Iterator[Chunk]:
         while len(rest) >= hop:
             piece, rest = rest[:hop], rest[hop:]
             waiting.append(piece)
-            events.extend(listener.push(mono(piece)))
+            events.extend(listener.push(mixer.push(piece)))
             while waiting and events and events[-1].time >= released * hop_s:
                 yield release()
     if len(rest):

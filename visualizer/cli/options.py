@@ -19,6 +19,10 @@ Command = Callable[..., Any]
 FILE = click.Path(path_type=Path, readable=False)
 
 
+# A song or a video to read, which may also be a pipe, "-" or an address.
+MEDIA = click.Path(path_type=str, readable=False)
+
+
 class Size(click.ParamType):
     """WIDTHxHEIGHT in pixels."""
 
@@ -36,6 +40,10 @@ class Size(click.ParamType):
         return width, height
 
 
+# By how much frame rates of television are rounded where people write them down.
+ROUNDING = Fraction(1, 200)
+
+
 class FrameRate(click.ParamType):
     """Frames per second, 1 to 240; 23.976 and 30000/1001 are understood."""
 
@@ -46,6 +54,10 @@ class FrameRate(click.ParamType):
             return value
         try:
             rate = Fraction(str(value)).limit_denominator(1001)
+            # What is called 29.97 for short is 30000/1001.
+            television = Fraction(round(rate * 1001 / 1000) * 1000, 1001)
+            if rate.denominator > 1 and abs(rate - television) < ROUNDING:
+                rate = television
         except (ValueError, ZeroDivisionError):
             self.fail(f"{value!r} is not a frame rate; write a number like 30.", param, ctx)
         if not 1 <= rate <= 240:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 from visualizer.common.errors import UserError
@@ -33,3 +34,8 @@ def check_writable(path: Path | str) -> None:
             raise IsADirectoryError("it is a folder")
     except OSError as error:
         raise unwritable(path, error) from None
+
+
+def shown(path: Path | str) -> str:
+    """A name for people and for what is written down: what is not UTF-8 in it becomes �."""
+    return os.fsencode(path).decode("utf-8", "replace")

@@ -18,7 +18,8 @@ import torch
 from visualizer.audio.accents import Accents
 from visualizer.audio.codebook import Codebook
 from visualizer.audio.listener import Event, Listener
-from visualizer.audio.song import Recording, Song, mono
+from visualizer.audio.mixing import Mixer
+from visualizer.audio.song import Recording, Song
 from visualizer.common.ahead import ahead
 from visualizer.common.cores import handing_over
 from visualizer.common.errors import UserError
@@ -27,6 +28,7 @@ from visualizer.control import preset as presets
 from visualizer.latent.bank import Bank
 from visualizer.latent.code import Code, stack
 from visualizer.latent.motion import Motion
+from visualizer.neural.generator import PICTURE_SIZE
 from visualizer.neural.inference import Painter
 from visualizer.output.video import VideoWriter
 from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
@@ -45,8 +47,9 @@ class Report:
     """What was rendered, and where the time went.
 
     seconds: of sound. held: frames that the flash limiter held back. interrupted: by Ctrl-C. damage: what was
-    wrong with the song, a clause for each kind. clusters: of every hop. took: seconds by stage; stages run
-    at the same time, so that they add up to more than it took.
+    wrong with the song, a clause for each kind. remark: which channel was listened to, if not all.
+    clusters: of every hop. took: seconds by stage; stages run at the same time, so that they add up to more
+    than it took.
     """
 
     seconds: float = 0.0
@@ -54,6 +57,7 @@ class Report:
     held: int = 0
     interrupted: bool = False
     damage: list[str] = field(default_factory=list)
+    remark: str = ""
     clusters: list[int] = field(default_factory=list)
     took: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -130,6 +134,7 @@ def listen(song: Song | Recording, listener: Listener, clock: Clock, report: Rep
     """The song from beginning to end, a batch of shots at a time."""
     blocks: list[np.ndarray] = []
     waiting: list[Shot] = []
+    mixer = Mixer(listener.codebook.settings.sr)
     samples = 0
 
     def take(least: int) -> Iterator[Take]:
@@ -143,17 +148,24 @@ def listen(song: Song | Recording, listener: Listener, clock: Clock, report: Rep
         samples += len(block)
         blocks.append(block)
         with report.timing("analysis"):
-            for event in listener.push(mono(block)):
+            for event in listener.push(mixer.push(block)):
                 report.clusters.append(event.cluster)
                 waiting.extend(clock.hear(event))
         yield from take(BATCH_SIZE)
+    report.remark = mixer.remark
     waiting.extend(clock.run_to(samples / listener.codebook.settings.sr))
     yield from take(1)
+    # What came after the last whole batch.
+    if blocks:
+        yield Take(np.concatenate(blocks), [])
 
 
 def paint(takes: Iterable[Take], painter: Painter, report: Report) -> Iterator[tuple[Take, np.ndarray]]:
     """Every take with its pictures [n, h, w, 3] uint8."""
     for take in takes:
+        if not take.shots:
+            yield take, np.empty((0, PICTURE_SIZE, PICTURE_SIZE, 3), np.uint8)
+            continue
         with report.timing("generator"):
             # Always as many, for which the painter is ready.
             codes = [shot.code for shot in take.shots]
@@ -217,7 +229,8 @@ def render(
                         frames.append(stage(picture, shot.sound, float(1 / fps)).numpy())
                         report.held += stage.limiter.held > 0
                 with report.timing("waiting for the encoder"):
-                    video.add_frames(np.stack(frames))
+                    if frames:
+                        video.add_frames(np.stack(frames))
                 report.frames += len(frames)
                 progress_bar.update(len(frames))
             if report.seconds < 1 / fps:
@@ -226,7 +239,8 @@ def render(
                     f"give a longer sound."
                 )
         except KeyboardInterrupt:
-            report.interrupted = True
+            report.interrupted = video.cut = True
+            song.stop()
             if report.frames == 0:
                 raise
     report.damage = song.damage
