@@ -25,8 +25,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def write_sound(path, samples, sr=SR, codec=None, layout="stereo"):
-    """Write float samples [n, channels] with PyAV."""
+def write_sound(path, samples, sr=SR, codec=None, layout="stereo", muxing=None, encoding=None):
+    """Write float samples [n, channels] with PyAV. muxing, encoding: FFmpeg's options."""
     samples = np.asarray(samples, np.float32)
     suffix = Path(path).suffix
     codec = (
@@ -40,8 +40,8 @@ def write_sound(path, samples, sr=SR, codec=None, layout="stereo"):
             ".opus": "libopus",
         }[suffix]
     )
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=sr, layout=layout)
+    with av.open(str(path), "w", options=muxing or {}) as container:
+        stream = container.add_stream(codec, rate=sr, layout=layout, options=encoding or {})
         resampler = av.AudioResampler(
             stream.format.name, layout, sr, frame_size=stream.codec_context.frame_size or 0
         )

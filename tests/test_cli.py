@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 import wave
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -313,6 +314,48 @@ def test_fit_needs_enough_sound(visualizer, tmp_path, song):
     result = visualizer("fit", song, "-o", "my.safetensors", cwd=tmp_path)
     assert_one_sentence(result, "add more songs")
     assert nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "written, meant",
+    [
+        ("23.976", "24000/1001"),
+        ("23.98", "24000/1001"),
+        ("29.97", "30000/1001"),
+        ("59.94", "60000/1001"),
+        ("119.88", "120000/1001"),
+        ("30000/1001", "30000/1001"),
+        ("12.5", "25/2"),
+        ("24", "24"),
+    ],
+)
+def test_frame_rates_of_television(written, meant):
+    from visualizer.cli.options import FrameRate
+
+    assert FrameRate().convert(written, None, None) == Fraction(meant)
+
+
+def test_a_song_through_a_pipe(visualizer, tmp_path, song):
+    """And what is none."""
+    with open(song, "rb") as file:
+        result = visualizer("render", "-", "-o", "clip.mp4", *SMALL, cwd=tmp_path, stdin=file)
+    assert result.returncode == 0, result.stderr
+    assert playable(tmp_path / "clip.mp4")[0] == 20
+    read, write = os.pipe()
+    os.write(write, b"no music")
+    os.close(write)
+    assert_one_sentence(
+        visualizer("render", "-", "-o", "no.mp4", *SMALL, cwd=tmp_path, stdin=read),
+        "the standard input is not a sound file",
+        "index at the end",
+    )
+    os.close(read)
+    assert nothing_left(tmp_path, "clip.mp4")
+
+
+def test_an_address_is_shown_as_it_was_given(visualizer, tmp_path):
+    result = visualizer("render", "http://127.0.0.1:9/song.mp3", "-o", "clip.mp4", *SMALL, cwd=tmp_path)
+    assert_one_sentence(result, "http://127.0.0.1:9/song.mp3", "check the address")
 
 
 def test_demo(visualizer, tmp_path):

@@ -145,3 +145,23 @@ def test_the_file_is_what_players_expect(tmp_path, song, painter):
         assert float(container.duration / av.time_base) == pytest.approx(2, abs=0.1)
     head = (tmp_path / "clip.mp4").read_bytes()
     assert head.index(b"moov") < head.index(b"mdat"), "a browser needs the index first"
+
+
+@pytest.mark.parametrize("fps, seconds", [(1, 8), (24, 2)])
+def test_the_sound_is_whole(tmp_path, painter, fps, seconds):
+    """Also where the frames are a multiple of the painter's batch."""
+    click = np.zeros((seconds * SR, 2), np.float32)
+    click[-2000:-1000] = 0.5
+    render(Recording("click", click), tmp_path / "clip.mp4", painter, size=(64, 64), fps=fps)
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        heard = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
+    assert len(heard) >= seconds * SR
+    assert (np.abs(heard) > 0.2).argmax() == pytest.approx(len(click) - 2000, abs=64)
+
+
+def test_opposite_phase_is_followed(tmp_path, painter, tune):
+    left = tune[: 3 * SR, 0]
+    sound = Recording("opposite", np.stack([left, -left], 1))
+    report = render(sound, tmp_path / "clip.mp4", painter, size=(64, 64), fps=10)
+    assert np.mean(np.array(report.clusters) >= 0) > 0.9
+    assert "channel 1 alone" in report.remark

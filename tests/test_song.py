@@ -1,8 +1,17 @@
 """Songs: what comes out of files, good and bad."""
 
+import http.server
+import os
+import threading
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
+import scipy.io.wavfile
 from conftest import SR, write_sound
 
 from visualizer.audio.song import Song
@@ -112,3 +121,210 @@ def test_a_truncated_file_gives_what_it_holds(tmp_path, song, melody):
 def test_start_past_the_end(song):
     with pytest.raises(UserError, match=r"2\.0 s long"):
         read(song, start=10)
+
+
+# FFmpeg's own encoder, which every PyAV has.
+VORBIS = {"strict": "experimental"}
+
+
+def film(path, samples, late=0.0, seconds=6, codec="aac", video="libx264"):
+    """Samples [n, 2] that begin late, and pictures for so many seconds."""
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream(video, rate=10)
+        pictures.width = pictures.height = 64
+        pictures.pix_fmt = "yuv420p"
+        sound = container.add_stream(codec, rate=SR if codec == "aac" else 48000, layout="stereo")
+        for _ in range(10 * seconds):
+            container.mux(pictures.encode(av.VideoFrame(64, 64, "rgb24")))
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = SR, round(late * SR), Fraction(1, SR)
+        container.mux(pictures.encode(None))
+        for part in (frame, None):
+            container.mux(sound.encode(part))
+    return path
+
+
+def begins(samples):
+    """Seconds until something is heard."""
+    return (np.abs(samples).max(1) > 0.02).argmax() / SR
+
+
+def test_a_length_that_is_only_estimated_is_not_believed(tmp_path):
+    """Silence takes few bits, so that what comes first promises a much longer file."""
+    sound = np.zeros((12 * SR, 2), np.float32)
+    sound[6 * SR :] = 0.2 * np.random.default_rng(0).standard_normal((6 * SR, 2))
+    for name, codec, extra in (
+        ("vbr.mp3", "libmp3lame", {"write_xing": "0"}),
+        ("silence.aac", "aac", {}),
+    ):
+        path = write_sound(tmp_path / name, sound, codec=codec, muxing=extra, encoding={"q": "4"})
+        with av.open(str(path)) as container:
+            assert container.duration / av.time_base > 15, "not what this test is about"
+        samples, song = read(path)
+        assert not song.damage
+        assert len(samples) / SR == pytest.approx(song.expected_s, abs=0.06) == pytest.approx(12, abs=0.1)
+
+
+@pytest.mark.parametrize("name, video", [("a.mkv", "libx264"), ("a.flv", "flv"), ("a.mp4", "libx264")])
+def test_pictures_that_outlast_the_sound(tmp_path, melody, name, video):
+    samples, song = read(film(tmp_path / name, melody, video=video))
+    assert not song.damage
+    assert len(samples) / SR == pytest.approx(2, abs=0.1) and song.expected_s == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_sound_that_begins_late_is_waited_for(tmp_path, melody, name):
+    samples, song = read(film(tmp_path / name, melody, late=3.0))
+    assert not song.damage
+    assert begins(samples) == pytest.approx(3.0, abs=0.06)
+    assert len(samples) / SR == pytest.approx(song.expected_s, abs=0.1) == pytest.approx(5, abs=0.1)
+
+
+@pytest.mark.parametrize("channels", [1, 9, 17, 18, 20, 26, 32, 64])
+def test_any_number_of_channels(tmp_path, channels):
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
+    sound = np.tile((tone * 32767).astype(np.int16)[:, None], (1, channels))
+    scipy.io.wavfile.write(tmp_path / "many.wav", 8000, sound)
+    samples, song = read(tmp_path / "many.wav")
+    assert len(samples) == pytest.approx(SR, abs=64) and not song.damage
+    np.testing.assert_allclose(samples.std(0), tone.std(), rtol=0.02)
+
+
+@pytest.mark.parametrize("channel, sides", [(0, (1, 0)), (3, (1, 1)), (7, (0, 1))])
+def test_each_of_eight_channels_is_heard(tmp_path, channel, sides):
+    """The fourth is the bass channel, which FFmpeg leaves out."""
+    sound = np.zeros((SR // 2, 8))
+    sound[:, channel] = 0.5 * np.sin(np.arange(SR // 2) / 20)
+    samples, _ = read(write_sound(tmp_path / "eight.wav", sound, layout="7.1"))
+    for heard, expected in zip(samples.std(0), sides):
+        assert heard > 0.05 if expected else heard == 0
+
+
+def test_chosen_channels(tmp_path, melody):
+    sound = np.zeros((SR, 6))
+    sound[:, 4:] = melody[:SR]
+    path = write_sound(tmp_path / "six.wav", sound, layout="5.1")
+    np.testing.assert_allclose(read(path, channels=(5, 6))[0], melody[:SR], atol=1e-6)
+    np.testing.assert_allclose(read(path, channels=(6,))[0], melody[:SR, [1, 1]], atol=1e-6)
+    with pytest.raises(UserError, match="no channel 7; choose --channels from 1 to 6"):
+        Song(path, channels=(7,))
+
+
+@pytest.mark.parametrize("name, codec", [("a.flac", "flac"), ("a.opus", "libopus"), ("a.mp3", "libmp3lame")])
+def test_what_is_lost_is_filled_and_told(tmp_path, name, codec):
+    """Three thousand bytes of zeros in the middle; before and after, all is where it was."""
+    rng = np.random.default_rng(0)
+    noise = 0.2 * rng.standard_normal((6 * SR, 2)) * (1 + np.sin(np.arange(6 * SR) / 9000))[:, None]
+    path = write_sound(tmp_path / name, noise, 48000 if codec == "libopus" else SR, codec=codec)
+    whole, _ = read(path)
+    data = bytearray(path.read_bytes())
+    data = data[: len(data) // 2] + bytes(3000) + data[len(data) // 2 + 3000 :]
+    path.write_bytes(data)
+    samples, song = read(path)
+    assert "are lost and were filled with silence" in " ".join(song.damage)
+    assert len(samples) == pytest.approx(len(whole), abs=0.05 * SR)
+    tail = whole[-SR:].mean(1), samples[-SR - SR // 10 :].mean(1)
+    shift = np.correlate(tail[1], tail[0], "valid").argmax() - (len(tail[1]) - len(tail[0]))
+    assert abs(shift) < (0.05 * SR if codec == "libmp3lame" else 3)
+
+
+def test_a_chain_of_ogg_files_of_different_rates(tmp_path, melody):
+    first = write_sound(tmp_path / "a.ogg", melody, 44100, codec="vorbis", encoding=VORBIS).read_bytes()
+    second = write_sound(tmp_path / "b.ogg", melody, 22050, codec="vorbis", encoding=VORBIS).read_bytes()
+    (tmp_path / "chain.ogg").write_bytes(first + second)
+    samples, song = read(tmp_path / "chain.ogg")
+    assert not song.damage
+    assert len(samples) / SR == pytest.approx(2 + 4, abs=0.1) == pytest.approx(song.expected_s, abs=0.1)
+    assert samples[3 * SR :].std() == pytest.approx(melody.std(), rel=0.2)
+
+
+def test_a_chain_that_can_not_be_read_says_from_where_on(tmp_path, melody):
+    links = [
+        write_sound(tmp_path / f"{sr}.ogg", melody, sr, codec="vorbis", encoding=VORBIS)
+        for sr in (44100, 22050)
+    ]
+    with piped(tmp_path / "pipe", b"".join(link.read_bytes() for link in links)) as pipe:
+        samples, song = read(pipe)
+    assert len(samples) / SR == pytest.approx(2, abs=0.05)
+    assert song.damage == ["nothing after 2.0 s could be read"]
+
+
+@contextmanager
+def piped(path, data):
+    """A named pipe into which somebody writes."""
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: path.write_bytes(data), daemon=True)
+    writer.start()
+    yield path
+    writer.join(timeout=10)
+
+
+def test_a_pipe_is_read_once(tmp_path, song, melody):
+    with piped(tmp_path / "pipe", song.read_bytes()) as pipe:
+        samples, piped_song = read(pipe)
+    np.testing.assert_allclose(samples, melody, atol=1e-6)
+    assert not piped_song.damage and piped_song.expected_s is None
+    with pytest.raises(UserError, match="only once; save it"):
+        list(piped_song)
+
+
+def test_a_pipe_that_brings_nothing_more_can_be_left(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    keep_open = os.open(pipe, os.O_RDWR)
+    song = write_sound(tmp_path / "telephone.wav", 0.1 * np.ones((20 * 8000, 1)), 8000, layout="mono")
+    part = song.read_bytes()[:500_000]
+    threading.Thread(target=lambda: os.write(keep_open, part), daemon=True).start()
+    stalled = Song(pipe)
+    threading.Timer(0.5, stalled.stop).start()
+    assert sum(map(len, stalled)) > SR
+    os.close(keep_open)
+
+
+@pytest.mark.parametrize("name", ["a:b.wav", "12:30/y.wav", "concat:x.wav", os.fsdecode(b"M\xe4dchen.wav")])
+def test_names(tmp_path, monkeypatch, song, name):
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).write_bytes(song.read_bytes())
+    assert len(read(name)[0]) == 2 * SR
+    Song(name).name.encode()  # can be shown and written down
+
+
+def test_addresses(tmp_path, song, melody):
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = partial(Handler, directory=song.parent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        np.testing.assert_allclose(read(address + song.name)[0], melody, atol=1e-6)
+        with pytest.raises(UserError, match=f"{address}none.wav can't be fetched"):
+            Song(address + "none.wav")
+        server.shutdown()
+
+
+def test_a_playlist_calls_nobody(tmp_path):
+    """A file on this disk may name addresses; they are not fetched."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        playlist = tmp_path / "list.m3u8"
+        playlist.write_text(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n"
+            f"http://127.0.0.1:{server.server_port}/song.ts\n#EXT-X-ENDLIST\n"
+        )
+        with pytest.raises(UserError):
+            list(Song(playlist))
+        server.shutdown()
+    assert not asked

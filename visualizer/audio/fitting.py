@@ -40,7 +40,7 @@ def windows_of(song: Song, settings: SpectrumSettings) -> np.ndarray:
     return np.array(kept, np.float32).reshape(-1, settings.n_bands)
 
 
-def fit(paths: Sequence[Path], seed: int = 0, progress: bool = True) -> tuple[Codebook, str]:
+def fit(paths: Sequence[Path | str], seed: int = 0, progress: bool = True) -> tuple[Codebook, str]:
     """A codebook of these songs, and a clause that says how much sound it heard.
 
     Raises UserError if a song can't be read or there is too little sound.

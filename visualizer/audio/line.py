@@ -20,6 +20,8 @@ from visualizer.common.errors import UserError
 
 log = logging.getLogger("visualizer")
 WHAT = {"input": "microphone", "output": "loudspeaker"}
+# More are opened only when they are asked for.
+MOST_CHANNELS = 8
 DOING = {"input": "listening to", "output": "playing on"}
 
 
@@ -93,11 +95,12 @@ class Line:
         handle: Callable[[np.ndarray, float, float], None],
         prepare: Callable[[float], None] = lambda sr: None,
         release: Callable[[], None] = lambda: None,
+        least: int = 1,
     ):
         """wanted: the device, as `find_device` takes it; sr: the rate to ask for first; block_length:
         frames at that rate, 0 for what suits the device; latency: seconds to ask for; prepare(sr),
         release(): called in the watchdog's thread before a stream starts, with the rate that it got, and
-        after it ended.
+        after it ended; least: how many channels to open at the least.
         """
         self.kind = kind
         self.status = f"looking for a {WHAT[kind]}"
@@ -113,7 +116,7 @@ class Line:
         """When a sample last differed from zero, perf_counter seconds; to be kept by `handle`."""
         self._wanted = wanted
         self._sr, self._block_length, self._latency = sr, block_length, latency
-        self._handle, self._prepare, self._release = handle, prepare, release
+        self._handle, self._prepare, self._release, self._least = handle, prepare, release, least
         self._stream: Stream | None = None
         self._current: object = None
         self._stream_latency = 0.0
@@ -257,6 +260,8 @@ class Line:
         if now - self._first < self.NOTHING_S:
             return False
         self.status = f"{self.device_name} brings only silence; it may be muted or not permitted"
+        if self._device is not None and self._device.inputs > MOST_CHANNELS and self._default_name is None:
+            self.status += f", or come in on others of its {self._device.inputs} channels: see --channels"
         if self._default_name is not None:
             return changed
         if now - self._first < self._patience:
@@ -301,13 +306,17 @@ class Line:
     def _connect(self, sd: ModuleType, device: Device) -> Stream:
         """An opened stream: at the rate asked for, or else the device's own."""
         most = device.channels(self.kind)
+        if most < self._least:
+            raise UserError(
+                f"{device.name} has no channel {self._least}; choose --channels from 1 to {most}."
+            )
         # Sound servers offer dozens of channels that are not there.
-        several = most if most <= 8 and self.kind == "input" else 2
+        several = most if most <= MOST_CHANNELS and self.kind == "input" else 2
         stream_class = sd.InputStream if self.kind == "input" else sd.OutputStream
         callback = self._callback_of_one_stream()
         failure = None
         for rate in dict.fromkeys((float(self._sr), device.sample_rate)):
-            for channels in dict.fromkeys((min(several, most), most, 1)):
+            for channels in dict.fromkeys(max(n, self._least) for n in (min(several, most), most, 1)):
                 try:
                     return stream_class(
                         device=device.index,

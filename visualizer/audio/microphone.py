@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from visualizer.audio.codebook import Codebook
 from visualizer.audio.ears import Sink
 from visualizer.audio.line import Line
 from visualizer.audio.listener import Listener
+from visualizer.audio.mixing import Mixer
 from visualizer.audio.resampler import Resampler
 from visualizer.audio.spectrum import mend
 
@@ -26,20 +28,35 @@ class Microphone:
     `status` says so, `ok` is false, and the sound comes back by itself when the device does.
     """
 
-    def __init__(self, codebook: Codebook, ring: Sink, device: str | int | None = None):
-        """device: an index, a part of a name, or None for the system's default input."""
+    def __init__(
+        self,
+        codebook: Codebook,
+        ring: Sink,
+        device: str | int | None = None,
+        channels: Sequence[int] = (),
+    ):
+        """device: an index, a part of a name, or None for the system's default input. channels: which of
+        its channels to hear, counted from 1; none are all.
+        """
         self._ring = ring
         self._listener = Listener(codebook)
         self._sr = codebook.settings.sr
         self._heard = 0  # samples given to the listener
         self._resampler: Resampler | None = None
         self._level = -120.0
-        self._line = Line("input", device, self._sr, 0, LATENCY_S, self._hear, self._prepare)
+        self._channels = [channel - 1 for channel in channels]
+        self._mixer = Mixer(self._sr)
+        least = max(channels, default=1)
+        self._line = Line("input", device, self._sr, 0, LATENCY_S, self._hear, self._prepare, least=least)
 
     @property
     def status(self) -> str:
         """One short sentence: what it listens to, or why it can't."""
-        return self._line.status
+        status, alone = self._line.status, self._mixer.alone
+        if alone is None or not self._line.ok:
+            return status
+        number = self._channels[alone - 1] + 1 if self._channels else alone
+        return f"{status}, channel {number} alone: the others drown or cancel it"
 
     @property
     def ok(self) -> bool:
@@ -90,12 +107,11 @@ class Microphone:
     def _prepare(self, rate: float) -> None:
         self._level = -120.0
         self._resampler = None if round(rate) == self._sr else Resampler(rate, self._sr)
+        self._mixer = Mixer(rate)
 
     def _hear(self, samples: np.ndarray, begin: float, rate: float) -> None:
         """One block, in PortAudio's thread: [n, channels], recorded from `begin` on."""
-        mono = samples[:, 0] * (1 / samples.shape[1])
-        for channel in range(1, samples.shape[1]):
-            mono += samples[:, channel] * (1 / samples.shape[1])
+        mono = self._mixer.push(samples[:, self._channels] if self._channels else samples)
         if mend(mono):
             self._line.meaningful = time.perf_counter()
         if self._resampler:

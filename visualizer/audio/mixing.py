@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -70,6 +71,8 @@ class Mixer:
     """
 
     HOP = LONGEST
+    # Of so many hops one is measured, the first of all included.
+    MEASURED = 4
     MEMORY_S = 0.3
     # How far below the loudest channel the mean must be to be left, and to be taken again, and by how much
     # another channel must be louder, as ratios of power: 12, 9 and 6 dB.
@@ -78,10 +81,10 @@ class Mixer:
 
     def __init__(self, sr: float):
         """sr: frames a second."""
-        self._keep = float(np.exp(-self.HOP / self.MEMORY_S / sr))
+        self._keep = float(np.exp(-self.MEASURED * self.HOP / self.MEMORY_S / sr))
         self.alone: int | None = None
         """The number of the channel that is heard alone, from 1; None while all are."""
-        self._pending = 0
+        self._pending = self._hops = 0
         self._weights = self._target = np.zeros(0)
         self._power = self._now = np.zeros(0)  # of each channel, and of their mean
 
@@ -100,42 +103,47 @@ class Mixer:
             self._pending = (self._pending + stop - start) % self.HOP
             start = stop
             if not self._pending:
-                self._decide()
+                self._weights = self._target
+                if self._hops % self.MEASURED == 0:
+                    self._decide()
+                self._hops += 1
         return mixed
 
     def _begin(self, channels: int) -> None:
         self._weights = self._target = np.full(channels, 1 / channels, np.float32)
         self._power, self._now = np.zeros(channels + 1), np.zeros(channels + 1)
-        self.alone, self._pending = None, 0
+        self.alone, self._pending, self._hops = None, 0, 0
 
     def _mix(self, samples: np.ndarray, out: np.ndarray) -> None:
         count = samples.shape[1]
         fading = self._weights is not self._target
-        mean = samples[:, 0] * np.float32(1 / count)
-        for channel in range(count):
-            column = samples[:, channel]
-            self._now[channel] += np.vecdot(column, column)
-            if channel:
-                mean += column * np.float32(1 / count)
-        self._now[-1] += np.vecdot(mean, mean)
+        columns = [samples[:, channel] for channel in range(count)]
+        share = np.float32(1 / count)
+        np.multiply(columns[0], share, out=out)
+        for column in columns[1:]:
+            out += column * share
+        if self._hops % self.MEASURED == 0:
+            for i, column in enumerate((*columns, out)):
+                self._now[i] += np.vecdot(column, column)
         if self.alone is None and not fading:
-            out[:] = mean
             return
         out[:] = 0
         places = (self._pending + np.arange(len(out), dtype=np.float32)) / self.HOP
         for channel in range(count):
             begin, end = self._weights[channel], self._target[channel]
             if begin or end:
-                out += samples[:, channel] * (begin + (end - begin) * places)
+                out += columns[channel] * (begin + (end - begin) * places)
 
     def _decide(self) -> None:
-        """At the end of a hop; what changes does so within the next one."""
-        self._weights = self._target
+        """After a hop that was measured; what changes does so within the next one."""
         self._power = self._keep * self._power + self._now
         self._now = np.zeros_like(self._now)
         powers = self._power[:-1].tolist()
         loudest, mean = max(powers), float(self._power[-1])
-        if not loudest > self.NOTHING:  # which is also true of what is not a number
+        if not math.isfinite(sum(powers)):
+            self._power = np.zeros_like(self._power)
+            return
+        if loudest <= self.NOTHING:
             return
         alone = self.alone
         if alone is None or loudest > self.LOUDER * powers[alone - 1]:

@@ -16,10 +16,10 @@ SHEET_FORMATS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @click.command(short_help="Learn the sounds of your own music.")
-@click.argument("songs", nargs=-1, required=True, type=options.FILE, metavar="SONG...")
+@click.argument("songs", nargs=-1, required=True, type=options.MEDIA, metavar="SONG...")
 @options.output("FILE.safetensors", "The codebook to write.")
 @options.seed("Seed of the k-means.")
-def fit(songs: tuple[Path, ...], output: Path, seed: int) -> None:
+def fit(songs: tuple[str, ...], output: Path, seed: int) -> None:
     """Fit a codebook, the 100 names of sounds, on your own SONGs.
 
     Every song weighs alike, however long it is. Use the result with `visualizer render --codebook`

@@ -65,6 +65,25 @@ class FrameRate(click.ParamType):
         return rate
 
 
+class Channels(click.ParamType):
+    """Numbers of channels, counted from 1, with commas in between."""
+
+    name = "N,M"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(int(part) for part in value.split(","))
+        except ValueError:
+            numbers = (0,)
+        if min(numbers) < 1:
+            self.fail(f"{value!r} are no channels; write their numbers, from 1 on, like 5,6.", param, ctx)
+        return numbers
+
+
 class PresetName(click.ParamType):
     """A shipped preset's name, which shells can complete, or a file."""
 
@@ -100,6 +119,14 @@ def seed(what: str) -> Command:
     """--seed: 0 unless said."""
     return click.option("--seed", type=click.IntRange(0), default=0, help=what)
 
+
+channels = click.option(
+    "--channels",
+    type=Channels(),
+    default=(),
+    help="Hear only these, e.g. 5,6 of a large interface.  [default: all]",
+    show_default=False,
+)
 
 generator = click.option(
     "--generator",
@@ -179,6 +206,7 @@ class WindowOptions(TypedDict, total=False):
     allow_flashing: bool
     device: str | None
     stage: StageWishes
+    channels: tuple[int, ...]
 
 
 window = together(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--device", metavar="NAME|INDEX", help="Listen to this input of `devices`.  [default: the system's]"
 )
+@options.channels
 @options.window
 @stage
 def live(verbose: bool, **wishes: Unpack[options.WindowOptions]) -> None:
@@ -28,18 +29,19 @@ def live(verbose: bool, **wishes: Unpack[options.WindowOptions]) -> None:
     Examples:
       visualizer live --fullscreen
       visualizer live --device monitor --preset reef     what the loudspeakers play (PulseAudio)
+      visualizer live --device Scarlett --channels 5,6   two inputs of many
     """
     _show("microphone", verbose, **wishes)
 
 
 @click.command(short_help="Play a song and follow it, in a window.")
-@click.argument("song", type=options.FILE)
+@click.argument("song", type=options.MEDIA)
 @click.option(
     "--device", metavar="NAME|INDEX", help="Play on this output of `devices`.  [default: the system's]"
 )
 @options.window
 @stage
-def play(song: Path, verbose: bool, **wishes: Unpack[options.WindowOptions]) -> None:
+def play(song: str, verbose: bool, **wishes: Unpack[options.WindowOptions]) -> None:
     """Play SONG through the loudspeakers and follow it in the window. H lists the keys.
 
     \b

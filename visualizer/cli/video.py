@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Make a music video from a song.")
-@click.argument("song", type=options.FILE)
+@click.argument("song", type=options.MEDIA)
 @options.output("FILE.mp4", "The video to write.")
 @click.option(
     "--start", type=click.FloatRange(0), default=0.0, metavar="S", help="Begin at this second of the song."
@@ -30,11 +31,17 @@ if TYPE_CHECKING:
     metavar="S",
     help="Stop after so many seconds.  [default: the whole song]",
 )
+@options.channels
 @options.rendering
 def render(
-    song: Path, output: Path, start: float, duration: float | None, **wishes: Unpack[options.RenderingOptions]
+    song: str,
+    output: Path,
+    start: float,
+    duration: float | None,
+    channels: tuple[int, ...],
+    **wishes: Unpack[options.RenderingOptions],
 ) -> None:
-    """Make a music video from SONG, any file with sound that FFmpeg can read.
+    """Make a music video from SONG, any file with sound that FFmpeg can read; - is the standard input.
 
     The video is H.264 and AAC in MP4, with the song as its sound. Ctrl-C stops early and leaves a
     playable video of what is done. The same song, preset and seed give the same pictures.
@@ -44,12 +51,13 @@ def render(
       visualizer render song.mp3 -o clip.mp4
       visualizer render song.flac -o reel.mp4 --size 1080x1920 --start 60 --duration 30
       visualizer render talk.mkv -o talk.mp4 --preset creatures --fps 60 --seed 7
+      sox song.aiff -t flac - | visualizer render - -o clip.mp4
     """
     from visualizer.audio.song import Song
 
-    if output.exists() and song.exists() and output.samefile(song):
+    if output.exists() and os.path.exists(song) and output.samefile(song):
         raise UserError(f"{output} is the song itself; give the video another name.")
-    make_video(Song(song, start, duration), output, **wishes)
+    make_video(Song(song, start, duration, channels), output, **wishes)
 
 
 def make_video(
@@ -88,6 +96,8 @@ def make_video(
         options.warn_of_flashing(str(output))
     report = offline.render(song, output, chosen, motion, sounds, painter, size, fps, not allow_flashing)
     click.echo(f"{output}: {report.frames} frames, {report.seconds:.1f} s, preset {chosen.title}.")
+    if report.remark:
+        click.echo(f"{song.name}: {report.remark}.")
     if verbose:
         click.echo(report.timings())
     if report.interrupted:
@@ -101,7 +111,7 @@ def make_video(
 
 
 @click.command(short_help="Check a video for dangerous flashes.")
-@click.argument("video", type=options.FILE)
+@click.argument("video", type=options.MEDIA)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option(
     "--fix",
@@ -109,7 +119,7 @@ def make_video(
     metavar="OUT.mp4",
     help="Write a safe copy with its sound, and report on that.",
 )
-def check(video: Path, as_json: bool, fix: Path | None) -> None:
+def check(video: str, as_json: bool, fix: Path | None) -> None:
     """Check any VIDEO against WCAG 2.2, 2.3.1 (general and red flashes).
 
     The exit code is 0 if it passes, 1 if it fails, 2 if it passes as far as it can be read, but is damaged.
@@ -121,6 +131,7 @@ def check(video: Path, as_json: bool, fix: Path | None) -> None:
     """
     import json
 
+    from visualizer.audio.media import title
     from visualizer.offline.flash_check import check_video
     from visualizer.offline.flash_fix import fix_video
 
@@ -128,7 +139,7 @@ def check(video: Path, as_json: bool, fix: Path | None) -> None:
     click.echo(json.dumps(report.to_dict(), indent=1) if as_json else report)
     if report.safe and report.damage:
         raise UserError(
-            f"{video} is damaged: {'; '.join(report.damage)}; only what could be read was checked, "
+            f"{title(video)} is damaged: {'; '.join(report.damage)}; only what could be read was checked, "
             f"use an intact copy for the rest."
         )
     sys.exit(0 if report.safe else 1)

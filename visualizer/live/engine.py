@@ -61,6 +61,7 @@ def run_live(
     statistics: Statistics | None = None,
     generator: Path | None = None,
     stage: StageWishes | None = None,
+    channels: tuple[int, ...] = (),
 ) -> Statistics:
     """Open the window and play until somebody quits; returns what was measured.
 
@@ -68,7 +69,8 @@ def run_live(
     file; None begins with the first. device: the sound device's name or number. compute: where the network
     runs, "auto", "cpu" or "cuda". monitor: the number of a display. size: of the window in pixels.
     allow_flashing: switch the flash limiter off. seconds: stop after so long. statistics: to write to.
-    generator: a file; None is the shipped one. stage: by what else than keys it is played.
+    generator: a file; None is the shipped one. stage: by what else than keys it is played. channels:
+    which of a microphone's to hear; none are all.
 
     Raises NoDisplay if no window can be opened, and UserError for anything else that was asked for and isn't
     there.
@@ -76,7 +78,7 @@ def run_live(
     begun = time.perf_counter()
     # Threads of torch that wait for each other without sleeping would take the callback's time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    wishes = Wishes(source, preset, device, compute, allow_flashing, generator, stage or NOTHING)
+    wishes = Wishes(source, preset, device, compute, allow_flashing, generator, stage or NOTHING, channels)
     try:
         with (
             handing_over(SWITCH_INTERVAL_S),

@@ -28,8 +28,18 @@ class Hearing:
     demo: whether it is the demo tune, because somebody asked for that.
     """
 
-    def __init__(self, source: Source, device: str | int | None, ring: Sink, backstage: Backstage):
-        """source: what to hear; device: its sound device. Raises UserError if the device isn't there."""
+    def __init__(
+        self,
+        source: Source,
+        device: str | int | None,
+        ring: Sink,
+        backstage: Backstage,
+        channels: tuple[int, ...] = (),
+    ):
+        """source: what to hear; device: its sound device; channels: of a microphone, none are all.
+
+        Raises UserError if the device isn't there.
+        """
         if device is not None:
             find_device("input" if source == "microphone" else "output", device)
         self.sound: Ears | None = None
@@ -38,6 +48,7 @@ class Hearing:
         # How often a sound was to be opened, and which of these times it was done last.
         self._asked = self._opened = 0
         self._source, self._device, self._ring, self._backstage = source, device, ring, backstage
+        self._channels = channels
         self.demo = False
         self._status, self._since, self._told = "", time.perf_counter(), False
         self._name = ""
@@ -120,7 +131,7 @@ class Hearing:
         self._name = ""
         device = self._device if source is self._source else None
         if source == "microphone":
-            sound: Ears = Microphone(codebook, self._ring, device)
+            sound: Ears = Microphone(codebook, self._ring, device, self._channels)
         else:
             # Only songs need what reads and plays them, and these take a while to load.
             from visualizer.audio.demo_process import begin_demo_tune

@@ -34,6 +34,7 @@ class Wishes:
     allow_flashing: bool = False
     generator: Path | None = None
     stage: StageWishes = NOTHING
+    channels: tuple[int, ...] = ()
 
 
 @dataclass
@@ -85,7 +86,7 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     stage.play(look.preset, stage.effects(look.preset), 0)
     stage.blackout.level = 1.0
     stream = PictureStream(painter, lambda: physics.pose)
-    hearing = Hearing(wishes.source, wishes.device, Led(ring, conductor), backstage)
+    hearing = Hearing(wishes.source, wishes.device, Led(ring, conductor), backstage, wishes.channels)
     # What is there now stays; the collector need not go through it again during the show.
     gc.freeze()
     return Parts(repertoire, painter, physics, ring, hearing, stage, stream, look)

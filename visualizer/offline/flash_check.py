@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from visualizer.common.progress import bar
-from visualizer.offline.video_reader import VideoReader
+from visualizer.audio.media import title
 from visualizer.picture.flash import rule
 from visualizer.picture.flash.grid import Grid
 from visualizer.picture.flash.pixels import ProcessorPixels
 from visualizer.picture.flash.watch import KINDS, Watch
+from visualizer.offline.video_reader import VideoReader
+from visualizer.common.progress import bar
 
 RULE = "W3C WCAG 2.2, 2.3.1 (general and red flashes); sustained flashes as broadcasters limit them"
 # Violations of one kind that are no further apart than this (seconds) are one passage.
@@ -93,7 +94,7 @@ def check_video(path: Path | str, progress: bool = True) -> Report:
     The frames are taken to fill a 1024x768 view, whatever their shape. Memory does not grow with
     length. Raises UserError if the file can't be read or holds no video.
     """
-    report, watch = Report(str(path)), None
+    report, watch = Report(title(path)), None
     with VideoReader(path) as video, bar(video.expected_frames, "checking", "frame", progress) as shown:
         for packet in video.packets():
             if packet.stream.type != "video":

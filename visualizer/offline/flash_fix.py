@@ -12,13 +12,14 @@ import av
 import numpy as np
 from av.video.reformatter import Colorspace
 
+from visualizer.audio.media import is_pipe, title
+from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
+from visualizer.output.video import tag_colours
+from visualizer.offline.video_reader import VideoReader
 from visualizer.common.errors import UserError
 from visualizer.common.files import unwritable
-from visualizer.common.progress import bar
 from visualizer.offline.flash_check import Report, check_video
-from visualizer.offline.video_reader import VideoReader
-from visualizer.output.video import tag_colours
-from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
+from visualizer.common.progress import bar
 
 # Each next one is tried if, after compression, the copy still breaks the rule.
 MARGINS = (FILE_MARGIN, 0.3, 0.5)
@@ -34,6 +35,8 @@ def fix_video(path: Path | str, out: Path | str, progress: bool = True) -> Repor
     Raises UserError if the video can't be read, or the copy can't be written or made safe.
     """
     out = Path(out)
+    if is_pipe(path):
+        raise UserError(f"{title(path)} is read twice to make a safe copy; save it to a file first.")
     _check_output(Path(path), out)
     part = out.with_name(f".{out.stem}.part{out.suffix}")
     try:
@@ -108,7 +111,7 @@ class _Copy:
     def __init__(self, video: VideoReader, out: Path, part: Path):
         self._video, self._out = video, out
         options = {"movflags": "+faststart"} if out.suffix.lower() != ".mkv" else {}
-        self._container = av.open(str(part), "w", options=options)
+        self._container = av.open(os.path.abspath(part), "w", options=options)
         self._container.metadata.update(
             {k: v for k, v in video.container.metadata.items() if k in ("title", "artist", "comment", "date")}
         )

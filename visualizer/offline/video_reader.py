@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from av.video.reformatter import Colorspace
 
-from visualizer.audio.media import open_media
+from visualizer.audio.media import STANDARD_INPUT, Pipe, is_pipe, open_or_explain, title
 from visualizer.common.errors import UserError
-from visualizer.common.files import reason
 
 HD_HEIGHT = 720
 UNSPECIFIED = 2
@@ -28,23 +27,21 @@ class VideoReader:
     """
 
     def __init__(self, path: Path | str):
-        """Raises UserError if the file is missing or holds no video."""
-        self.path = Path(path)
-        if self.path.is_dir():
-            raise UserError(f"{path} is a folder; give a video file.")
-        if not self.path.exists():
-            raise UserError(f"{path}: no such file; check the name.")
-        try:
-            self.container = open_media(path)
-        except PermissionError:
-            raise UserError(f"{path} can't be read; check its permissions.") from None
-        except (av.FFmpegError, OSError) as error:
-            raise UserError(f"{path} is not a video that FFmpeg can read ({reason(error)}).") from None
+        """path: a file, a pipe, "-" for the standard input, or an address.
+
+        Raises UserError if the file is missing or holds no video.
+        """
+        self.name = title(path)
+        if str(path) != STANDARD_INPUT and Path(path).is_dir():
+            raise UserError(f"{self.name} is a folder; give a video file.")
+        source = Pipe(path) if is_pipe(path) else path
+        advice = "convert it to mp4, mov, mkv or webm"
+        self.container = open_or_explain(source, self.name, "a video", advice)
         covers = av.stream.Disposition.attached_pic
         streams = [s for s in self.container.streams.video if not s.disposition & covers]
         if not streams:
             self.container.close()
-            raise UserError(f"{path} holds no video; give a file with moving pictures.")
+            raise UserError(f"{self.name} holds no video; give a file with moving pictures.")
         self.stream = streams[0]
         self.stream.thread_type = "AUTO"
         self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
@@ -110,7 +107,7 @@ class VideoReader:
     def check_seen(self) -> None:
         """To be called at the end. Raises UserError if there was nothing to see."""
         if self.n_frames == 0:
-            raise UserError(f"{self.path} holds no picture that can be decoded; give another video.")
+            raise UserError(f"{self.name} holds no picture that can be decoded; give another video.")
         if self._broken:
             self.damage.append(f"{self._broken} of its packets are broken and were left out")
         # Some files tell how long each stream is, others only how long the longest is: something is missing

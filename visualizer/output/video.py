@@ -36,6 +36,13 @@ BT709 = 1
 LIMITED_RANGE = 1
 
 
+# While it grows a file is in fragments of half a second, so that whatever happens, what is there can be
+# played. Its index waits for the first of them, to know how far sound and pictures are ahead of each other.
+GROWING = {"movflags": "+empty_moov+delay_moov", "frag_duration": "500000", "flush_packets": "1"}
+# Browsers need the index first, and one for all.
+DONE = {"movflags": "+faststart"}
+
+
 def tag_colours(context: av.VideoCodecContext) -> None:
     """Say in the file that its colours are BT.709 in limited range, as players expect of HD video."""
     context.colorspace = context.color_primaries = context.color_trc = BT709
@@ -65,8 +72,10 @@ def check_path(path: Path) -> None:
 class VideoWriter:
     """Writes frames and sound on a thread of its own, so that drawing and encoding overlap.
 
-    A context manager. The file appears under its name only when it is complete and playable;
-    after an error nothing is left of it.
+    A context manager. The file appears under its name only when it is complete; after an error nothing is
+    left of it. Before that it grows beside it, under a hidden name, and can be played as far as it goes.
+
+    cut: to be set where it was stopped early; then sound and pictures end together.
     """
 
     def __init__(self, path: Path | str, width: int, height: int, fps: Fraction, comment: str = ""):
@@ -78,17 +87,20 @@ class VideoWriter:
         self.width, self.height, self.fps = width, height, fps
         self.n_frames = 0
         self.n_samples = 0
+        self.cut = False
         self.busy = 0.0
         """Seconds that the encoding thread has worked."""
         try:
             self._part.touch()
-            self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+            # What comes before a colon in a relative name would be taken for a protocol.
+            self._container = av.open(os.path.abspath(self._part), "w", format="mp4", options=GROWING)
         except (OSError, av.FFmpegError) as error:
             raise unwritable(self.path, error) from None
         self._container.metadata["comment"] = comment
         self._add_streams()
         # Held, because setting a scaler up takes three times as long as scaling one frame.
         self._scaler = VideoReformatter()
+        self._sound = np.empty((0, 2), np.float32)  # for which there are no pictures yet
         self._queue: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=8)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="encoder")
@@ -132,15 +144,21 @@ class VideoWriter:
             begun = time.perf_counter()
             try:
                 if item.ndim == 2:
-                    self._encode_sound(item)
+                    self._sound = np.concatenate([self._sound, item])
                 else:
                     for picture in item:
                         self._encode_frame(picture)
+                    self._encode_sound(round(self.n_frames / self.fps * SAMPLE_RATE))
             except BaseException as error:
                 self._error = error
             self.busy += time.perf_counter() - begun
 
-    def _encode_sound(self, block: np.ndarray) -> None:
+    def _encode_sound(self, end: int | None = None) -> None:
+        """Up to a place in samples from the beginning, or all of it."""
+        n = None if end is None else max(0, end - self.n_samples)
+        block, self._sound = self._sound[:n], self._sound[len(self._sound) if n is None else n :]
+        if not len(block):
+            return
         planar = np.ascontiguousarray(block.T, np.float32)
         frame = av.AudioFrame.from_ndarray(planar, format="fltp", layout="stereo")
         frame.sample_rate = SAMPLE_RATE
@@ -176,13 +194,34 @@ class VideoWriter:
                 self._raise_error()
             return
         try:
+            if not self.cut:
+                self._encode_sound()
             self._container.mux(self._video.encode(None))
             self._container.mux(self._audio.encode(None))
             self._container.close()
+            self._put_index_first()
             os.replace(self._part, self.path)
         except (OSError, av.FFmpegError) as failure:
             self._discard()
             raise unwritable(self.path, failure) from None
+
+    def _put_index_first(self) -> None:
+        """Packets into another file, as they are. Without room for that, it can be played from fragments."""
+        whole = self._part.with_name(self._part.name + ".mp4")
+        try:
+            with (
+                av.open(os.path.abspath(self._part), "r") as source,
+                av.open(os.path.abspath(whole), "w", format="mp4", options=DONE) as target,
+            ):
+                target.metadata["comment"] = source.metadata.get("comment", "")
+                streams = [target.add_stream_from_template(stream) for stream in source.streams]
+                for packet in source.demux():
+                    if packet.dts is not None:
+                        packet.stream = streams[packet.stream.index]
+                        target.mux(packet)
+            os.replace(whole, self._part)
+        except (OSError, av.FFmpegError):
+            whole.unlink(missing_ok=True)
 
     def _discard(self) -> None:
         with contextlib.suppress(OSError, av.FFmpegError):
