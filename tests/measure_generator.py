@@ -23,7 +23,7 @@ from convert_judge import package_state
 from PIL import Image
 
 from visualizer.common import assets
-from visualizer.learning import pictures
+from visualizer.learning import photo, pictures
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.efficientnet import EfficientNetLite
 from visualizer.learning.encoder import Encoder
@@ -95,7 +95,7 @@ def reference(folders: list[Path], rng: np.random.Generator) -> torch.Tensor:
     """[n, 3, 256, 256]: photos of all folders that were not held out."""
     paths = [path for folder in folders for path in pictures.split(pictures.find(folder))[0]]
     chosen = rng.permutation(len(paths))[:REFERENCE]
-    return pictures.to_tensor(np.stack([pictures.read(paths[i], 256) for i in chosen]))
+    return pictures.to_tensor(np.stack([photo.read(paths[i], 256) for i in chosen]))
 
 
 def draw(made: torch.Tensor, likeness: torch.Tensor, middles: torch.Tensor) -> Image.Image:
@@ -121,7 +121,7 @@ def measure(
 
     sets = [pictures.split(pictures.find(folder))[1] for folder in folders]
     which = np.repeat(np.arange(len(sets)), [len(s) for s in sets])
-    photos = np.stack([pictures.read(path, 256) for held_out in sets for path in held_out])
+    photos = np.stack([photo.read(path, 256) for held_out in sets for path in held_out])
     images = pictures.to_tensor(photos)
     codes = torch.cat([encoder(batch) for batch in images.split(16)])
     made = torch.cat([generator(batch) for batch in codes.split(16)])

@@ -17,11 +17,16 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
 
 
 @contextmanager
-def started(*arguments, module="visualizer", code=None, cwd=None, environment=ENVIRONMENT):
-    """A running `visualizer` with arguments, another module, or some code; killed if left running."""
+def started(*arguments, module="visualizer", code=None, cwd=None, environment=ENVIRONMENT, **streams):
+    """A running `visualizer` with arguments, another module, or some code; killed if left running.
+
+    streams: stdin and others of `subprocess.Popen`.
+    """
     what = ["-m", module] if code is None else ["-c", code]
     command = [sys.executable, *what, *map(str, arguments)]
-    process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=PIPE, stderr=PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=cwd, env=environment, **{"stdout": PIPE, "stderr": PIPE, "text": True, **streams}
+    )
     try:
         yield process
     finally:

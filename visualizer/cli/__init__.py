@@ -48,7 +48,7 @@ def main(context: click.Context, log_file: Path | None) -> None:
 def start_log(path: Path) -> None:
     """Write the program's log to a file. Raises UserError if it can't be written."""
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise unwritable(path, error) from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

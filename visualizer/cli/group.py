@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gc
+import io
 import logging
+import os
 import signal
+import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -14,6 +18,8 @@ import click
 from visualizer.common.errors import UserError
 
 INTERRUPTED = 130
+# What service managers send, and terminals that are closed: to be heeded as Ctrl-C is.
+ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 log = logging.getLogger("visualizer")
 log.addHandler(logging.NullHandler())  # without --log it says nothing
 
@@ -30,9 +36,42 @@ def _end() -> None:
     if an interrupt passed through the text of an `exec`, as named tuples and data classes are made by, even
     if it was caught. Another text resets this.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, *ENDINGS):
+        signal.signal(number, signal.SIG_IGN)
     exec("")
     gc.freeze()  # half a million objects would be gone through
+
+
+class Endings:
+    """Makes of other endings what Ctrl-C is; the first only, so that what it leads to isn't disturbed.
+
+    code: what to exit with, by convention 128 and the signal's number.
+    """
+
+    def __init__(self) -> None:
+        self.code = INTERRUPTED
+        for number in ENDINGS:
+            # Whoever started the program may want one ignored, as nohup does.
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, self._end)
+
+    def _end(self, number: int, frame: object) -> NoReturn:
+        for ending in ENDINGS:
+            signal.signal(ending, signal.SIG_IGN)
+        self.code = 128 + number
+        if number != signal.SIGTERM:
+            self._leave_terminal()
+        raise KeyboardInterrupt
+
+    @staticmethod
+    def _leave_terminal() -> None:
+        """To write to a terminal that is gone is an error."""
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for file in (0, 1, 2):
+            with suppress(OSError):
+                if stat.S_ISCHR(os.fstat(file).st_mode):
+                    os.dup2(nowhere, file)
+        os.close(nowhere)
 
 
 class Commands(click.Group):
@@ -64,6 +103,11 @@ class Commands(click.Group):
         **extra: Any,
     ) -> NoReturn:
         """Run a command and exit, in whatever mode."""
+        endings = Endings()
+        for stream in (sys.stdout, sys.stderr):
+            # Names of files, and our own words, may be in letters that a terminal doesn't know.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
@@ -82,7 +126,9 @@ class Commands(click.Group):
             code = self._fail(f"visualizer: {error}")
         except (KeyboardInterrupt, click.Abort):
             self._fail("visualizer: stopped.")
-            code = INTERRUPTED
+            code = endings.code
+        except SystemExit as error:
+            code = endings.code if error.code == INTERRUPTED else error.code
         except Exception as error:
             log.exception("a fault of the program's own, or a file that nobody thought of")
             if not isinstance(error, OSError) or not error.filename:

@@ -222,6 +222,7 @@ def encode(photos: tuple[Path, ...], output: Path, generator: Path | None) -> No
 
     from visualizer.common import assets
     from visualizer.learning.encoding import encode_photos
+    from visualizer.learning.photo import missing
 
     bank, skipped = encode_photos(
         photos,
@@ -230,7 +231,7 @@ def encode(photos: tuple[Path, ...], output: Path, generator: Path | None) -> No
         assets.model("judge.safetensors"),
     )
     bank.save(output)
-    note = f"; {len(skipped)} unreadable files were left out" if skipped else ""
+    note = f"; {missing(skipped)}" if skipped else ""
     click.echo(f"{output}: {len(bank)} vectors{note}.")
 
 

@@ -6,9 +6,12 @@ compile in the middle of a show.
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import inspect
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -17,6 +20,12 @@ from typing import Any, TypeVar
 import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+KEPT = "Compiling for this processor: only this start takes some seconds longer."
+NOT_KEPT = (
+    "Compiling for this processor, which takes some seconds at every start, since there is no place to keep "
+    "it: let NUMBA_CACHE_DIR name a folder that can be written."
+)
 
 # What is divided by 0 is infinite or no number, as in numpy.
 _njit: Callable[..., Any] = partial(numba.njit, error_model="numpy")
@@ -35,12 +44,12 @@ def compiled(*signatures: str, nogil: bool = False) -> Callable[[F], F]:
         # see a change of what is compiled into it from beside.
         function.__qualname__ += "_" + _digest(Path(inspect.getfile(function)).parent)
         try:
-            loop = _njit(list(signatures), nogil=nogil, cache=True)(function)
+            loop = _keep(lambda: _njit(list(signatures), nogil=nogil, cache=True)(function))
         except (RuntimeError, OSError):
-            # It can't be kept, neither beside the source nor in the user's cache.
+            _tell(NOT_KEPT)
             return _njit(list(signatures), nogil=nogil)(function)
         if loop.stats.cache_misses:
-            _tell()
+            _tell(KEPT)
         return loop
 
     return decorate
@@ -51,10 +60,32 @@ def inlined(function: F) -> F:
     return _njit(inline="always")(function)
 
 
+def _keep(compile: Callable[[], Any]) -> Any:
+    """Beside the source or in the user's cache, as Numba does by itself, or else among temporary files."""
+    try:
+        return compile()
+    except (RuntimeError, OSError):
+        numba.config.CACHE_DIR = str(_temporary())  # type: ignore[attr-defined]
+        return compile()
+
+
 @cache
-def _tell() -> None:
+def _temporary() -> Path:
+    """A folder that is nobody else's: what is kept there is run. Raises OSError if there is none."""
+    folder = (
+        Path(tempfile.gettempdir()) / f"visualizer-{getpass.getuser() if os.name == 'nt' else os.getuid()}"
+    )
+    folder.mkdir(mode=0o700, exist_ok=True)
+    state = folder.lstat()
+    if os.name == "posix" and (state.st_uid != os.getuid() or state.st_mode & 0o077 or folder.is_symlink()):
+        raise PermissionError(f"{folder} may be written by others")
+    return folder
+
+
+@cache
+def _tell(sentence: str) -> None:
     """Why it takes so long, after the first of the loops."""
-    print("Compiling for this processor: only this start takes some seconds longer.", file=sys.stderr)
+    print(sentence, file=sys.stderr)
 
 
 @cache

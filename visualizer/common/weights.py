@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from visualizer.common.errors import UserError
-from visualizer.common.files import unwritable
+from visualizer.common.files import shown, unwritable
 
 
 def load(path: Path | str, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -76,7 +76,9 @@ def save(
     }
     part = path.with_name(path.name + ".part")
     try:
-        save_file(ready, part, metadata={"kind": kind, **(metadata or {})})
+        # What names files may not be UTF-8, which metadata is.
+        safe = {key: shown(value) for key, value in (metadata or {}).items()}
+        save_file(ready, part, metadata={"kind": kind, **safe})
         part.chmod(0o644)  # save_file makes it private to its owner
         os.replace(part, path)
     except (SafetensorError, OSError) as error:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from visualizer.control.kinds import Trigger, Verb
 from visualizer.control.table import CONTROLS
 
-# Number rows don't give digits on every layout (French ones need Shift), but sit at the same place.
-_DIGIT_PLACES = {30 + i: str(i + 1) for i in range(9)}
+# What an American keyboard has at each place, by USB's number for it, which is SDL's scan code.
+_PLACES = {4 + i: letter for i, letter in enumerate("abcdefghijklmnopqrstuvwxyz1234567890")}
+_PLACES |= {45: "-", 46: "=", 47: "[", 48: "]"}
 
 
 class Press(NamedTuple):
@@ -40,12 +41,18 @@ _PRESSES = _presses()
 def press(name: str, text: str = "", place: int = 0) -> Press | None:
     """What a pressed key means; None for nothing.
 
-    name: pygame's name of the key. text: what it types, which is how "[" is found on every layout;
-    a control character means that Ctrl is held. place: its scan code.
+    name: pygame's name of the key, which is what it types by itself. text: what it types now, which is how
+    "[" is found on every layout; a control character means that Ctrl is held. place: its scan code.
+
+    Where it types what means nothing, as letters do in other alphabets, its place on the keyboard counts.
     """
-    text = text.lower()
+    text, place_name = text.lower(), _PLACES.get(place, "")
     if text.isprintable() and text.strip():
-        name = text if text in _PRESSES else _DIGIT_PLACES.get(place, "")
+        # French and Czech rows of numbers give digits only with Shift, and 6 and 1 give - and + without.
+        other_digit = place_name.isdigit() and text == name and not text.isdigit()
+        foreign = not (text.isascii() and text.isalnum())
+        by_place = other_digit or (foreign and text not in _PRESSES)
+        name = place_name if by_place else text
     elif len(name) == 1:
         return None  # Ctrl+N is no N
     return _PRESSES.get(name)

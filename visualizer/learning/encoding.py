@@ -9,13 +9,15 @@ import numpy as np
 import torch
 
 from visualizer.common.errors import UserError
+from visualizer.common.files import shown
 from visualizer.common.progress import bar
 from visualizer.latent.bank import Bank
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.collection import looks, style_of
 from visualizer.learning.encoder import Encoder
 from visualizer.learning.judge import Judge
-from visualizer.learning.pictures import find, to_tensor, try_read
+from visualizer.learning.photo import try_read
+from visualizer.learning.pictures import find, to_tensor
 from visualizer.neural.generator import PICTURE_SIZE, Generator
 
 
@@ -42,7 +44,7 @@ def encode_photos(
             if picture is None:
                 skipped.append(path)
             else:
-                names.append(path.stem)
+                names.append(shown(path.stem))
                 code = encoder(to_tensor(picture[None]))
                 made = generator(code)
                 probability, label = classifier(made).softmax(1).max(1)

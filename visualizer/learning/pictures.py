@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps
 
 from visualizer.common.errors import UserError
 from visualizer.common.progress import bar
+from visualizer.learning.photo import is_picture, try_read
 from visualizer.neural.generator import PICTURE_SIZE
 
-EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 # A little larger than the picture, so that random crops can shift it.
 STORED_SIZE = 272
 MIN_PICTURES = 50
@@ -30,7 +30,7 @@ def find(folder: Path | str) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give a folder of pictures.")
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS)
+    return sorted(p for p in folder.rglob("*") if is_picture(p))
 
 
 def split(paths: list[Path]) -> tuple[list[Path], list[Path]]:
@@ -38,21 +38,6 @@ def split(paths: list[Path]) -> tuple[list[Path], list[Path]]:
     held_out = paths[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
     keep = set(held_out)
     return [p for p in paths if p not in keep], held_out
-
-
-def read(path: Path, size: int = STORED_SIZE) -> np.ndarray:
-    """The picture's centre square, [size, size, 3] uint8 sRGB. Raises OSError if it is broken."""
-    with Image.open(path) as image:
-        upright = ImageOps.exif_transpose(image).convert("RGB")
-        return np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS))
-
-
-def try_read(path: Path, size: int = STORED_SIZE) -> np.ndarray | None:
-    """`read`, or None if the file is no picture."""
-    try:
-        return read(path, size)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
 
 
 def to_tensor(pictures: np.ndarray | torch.Tensor) -> torch.Tensor:
@@ -111,7 +96,7 @@ class Pictures:
         ):
             for folder, paths in training.items():
                 good = []
-                for path, picture in zip(paths, pool.map(try_read, paths)):
+                for path, picture in zip(paths, pool.map(partial(try_read, size=STORED_SIZE), paths)):
                     progress_bar.update()
                     if picture is None:
                         self.skipped.append(path)

@@ -12,7 +12,8 @@ import torch
 from visualizer.common.errors import UserError
 from visualizer.latent.bank import Bank
 from visualizer.learning.encoder import Encoder
-from visualizer.learning.pictures import find, to_tensor, try_read
+from visualizer.learning.photo import try_read
+from visualizer.learning.pictures import find, to_tensor
 from visualizer.neural.generator import CODE_CHANNELS, PICTURE_SIZE
 from visualizer.neural.inference import fast_numbers
 

@@ -17,6 +17,7 @@ from visualizer.common.files import check_writable
 from visualizer.common.progress import bar
 from visualizer.learning import distributed
 from visualizer.learning.classifier import Classifier
+from visualizer.learning.photo import missing
 from visualizer.learning.pictures import Pictures
 from visualizer.learning.trainer import TRAINED_REBUILT_OF, Losses, Trainer
 
@@ -125,7 +126,7 @@ def train(
         if leading:
             trainer.preview(preview)
     distributed.stop()
-    skipped = f", {len(pictures.skipped)} unreadable pictures left out" if pictures.skipped else ""
+    skipped = f"; {missing(pictures.skipped)}" if pictures.skipped else ""
     return f"{trainer.step_count} steps on {len(pictures)} pictures{skipped}"
 
 

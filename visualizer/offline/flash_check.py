@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from visualizer.audio.media import title
+from visualizer.common.progress import bar
+from visualizer.offline.video_reader import VideoReader
 from visualizer.picture.flash import rule
 from visualizer.picture.flash.grid import Grid
 from visualizer.picture.flash.pixels import ProcessorPixels
 from visualizer.picture.flash.watch import KINDS, Watch
-from visualizer.offline.video_reader import VideoReader
-from visualizer.common.progress import bar
 
 RULE = "W3C WCAG 2.2, 2.3.1 (general and red flashes); sustained flashes as broadcasters limit them"
 # Violations of one kind that are no further apart than this (seconds) are one passage.

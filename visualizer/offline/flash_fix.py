@@ -13,13 +13,13 @@ import numpy as np
 from av.video.reformatter import Colorspace
 
 from visualizer.audio.media import is_pipe, title
-from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
-from visualizer.output.video import tag_colours
-from visualizer.offline.video_reader import VideoReader
 from visualizer.common.errors import UserError
 from visualizer.common.files import unwritable
-from visualizer.offline.flash_check import Report, check_video
 from visualizer.common.progress import bar
+from visualizer.offline.flash_check import Report, check_video
+from visualizer.offline.video_reader import VideoReader
+from visualizer.output.video import tag_colours
+from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
 
 # Each next one is tried if, after compression, the copy still breaks the rule.
 MARGINS = (FILE_MARGIN, 0.3, 0.5)

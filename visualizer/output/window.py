@@ -20,6 +20,9 @@ os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")
 # The name by which window managers know it.
 os.environ.setdefault("SDL_VIDEO_X11_WMCLASS", "visualizer")
 os.environ.setdefault("SDL_VIDEO_WAYLAND_WMCLASS", "visualizer")
+# What desktops show of whoever keeps the screen on.
+os.environ.setdefault("SDL_APP_NAME", "visualizer")
+os.environ.setdefault("SDL_SCREENSAVER_INHIBIT_ACTIVITY_NAME", "Showing pictures to sound")
 
 # Where the processor draws, it should leave a core to whatever paints.
 os.environ.setdefault("LP_NUM_THREADS", str(max(1, min(4, (os.cpu_count() or 1) - 1))))
