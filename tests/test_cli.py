@@ -1,11 +1,15 @@
 """The command line as a person meets it: help, and what happens with bad input."""
 
+import fcntl
 import os
+import pty
 import re
 import shutil
 import signal
+import termios
 import time
 import wave
+from contextlib import contextmanager
 from fractions import Fraction
 
 import av
@@ -13,6 +17,9 @@ import numpy as np
 import pytest
 from conftest import SR, write_sound
 from program import ENVIRONMENT, ran, started
+from screen import wait_for
+
+from visualizer.audio.codebook import Codebook
 
 SMALL = ("--size", "128x72", "--fps", "10")
 
@@ -252,8 +259,62 @@ def test_ctrl_c_leaves_a_playable_file(tmp_path, melody):
     assert process.returncode == 130 and "Traceback" not in errors and "stopped early" in errors
     frames, seconds = playable(tmp_path / "clip.mp4")
     assert 8 <= frames < 60 * 2 * 30
-    assert seconds == pytest.approx(frames / 30, abs=1.0)
+    assert seconds == pytest.approx(frames / 30, abs=0.05)
     assert nothing_left(tmp_path, "clip.mp4", "long.wav")
+
+
+@pytest.fixture
+def long_song(tmp_path, melody):
+    return write_sound(tmp_path / "long.wav", np.tile(melody, (60, 1)))
+
+
+@contextmanager
+def half_done(folder, song, **streams):
+    """A render that has written a while."""
+    part = folder / ".clip.mp4.part"
+    with started("render", song, "-o", "clip.mp4", "--size", "256x144", cwd=folder, **streams) as process:
+        wait_for(lambda: process.poll() is not None or (part.exists() and part.stat().st_size > 100_000))
+        assert process.poll() is None
+        yield process
+
+
+def test_to_be_terminated_is_heeded_as_ctrl_c(tmp_path, long_song):
+    with half_done(tmp_path, long_song) as process:
+        process.terminate()
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    assert (
+        process.returncode == 128 + signal.SIGTERM and "Traceback" not in errors and "stopped early" in errors
+    )
+    frames, seconds = playable(tmp_path / "clip.mp4")
+    assert frames >= 8 and seconds == pytest.approx(frames / 30, abs=0.05)
+    assert nothing_left(tmp_path, "clip.mp4", "long.wav")
+
+
+def test_a_terminal_that_is_closed(tmp_path, long_song):
+    """With it goes whatever could be said."""
+    ours, theirs = pty.openpty()
+    terminal = {name: theirs for name in ("stdin", "stdout", "stderr")}
+
+    def own_terminal():
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    with half_done(tmp_path, long_song, preexec_fn=own_terminal, **terminal) as process:
+        os.close(theirs)
+        os.close(ours)
+        assert process.wait(timeout=60) == 128 + signal.SIGHUP
+    assert playable(tmp_path / "clip.mp4")[0] >= 8
+    assert nothing_left(tmp_path, "clip.mp4", "long.wav")
+
+
+def test_what_a_killed_render_leaves_can_be_played(tmp_path, long_song):
+    with half_done(tmp_path, long_song) as process:
+        process.kill()
+        process.wait()
+    frames, seconds = playable(tmp_path / ".clip.mp4.part")
+    assert frames >= 8 and seconds == pytest.approx(frames / 30, abs=0.6)
+    assert not (tmp_path / "clip.mp4").exists()
 
 
 def run_module(folder, text):
@@ -310,6 +371,20 @@ def test_fit_and_use_a_codebook(visualizer, tmp_path):
     assert result.returncode == 0, result.stderr
 
 
+def test_names_that_are_not_utf_8(visualizer, tmp_path, song):
+    """All the way, to what is written down after the work is done."""
+    name = os.fsdecode(b"M\xe4dchen")
+    noise = 0.1 * np.random.default_rng(0).standard_normal((16 * SR, 2))
+    write_sound(tmp_path / f"{name}.wav", noise)
+    result = visualizer("fit", f"{name}.wav", "-o", f"{name}.safetensors", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert Codebook.load(tmp_path / f"{name}.safetensors").songs == ("M�dchen.wav",)
+    options = ("--codebook", f"{name}.safetensors", "--duration", "1", *SMALL)
+    result = visualizer("render", f"{name}.wav", "-o", f"{name}.mp4", *options, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert visualizer("check", f"{name}.mp4", cwd=tmp_path).returncode == 0
+
+
 def test_fit_needs_enough_sound(visualizer, tmp_path, song):
     result = visualizer("fit", song, "-o", "my.safetensors", cwd=tmp_path)
     assert_one_sentence(result, "add more songs")
@@ -335,17 +410,17 @@ def test_frame_rates_of_television(written, meant):
     assert FrameRate().convert(written, None, None) == Fraction(meant)
 
 
-def test_a_song_through_a_pipe(visualizer, tmp_path, song):
+def test_a_song_through_a_pipe(tmp_path, song):
     """And what is none."""
     with open(song, "rb") as file:
-        result = visualizer("render", "-", "-o", "clip.mp4", *SMALL, cwd=tmp_path, stdin=file)
+        result = ran("render", "-", "-o", "clip.mp4", *SMALL, cwd=tmp_path, stdin=file)
     assert result.returncode == 0, result.stderr
     assert playable(tmp_path / "clip.mp4")[0] == 20
     read, write = os.pipe()
     os.write(write, b"no music")
     os.close(write)
     assert_one_sentence(
-        visualizer("render", "-", "-o", "no.mp4", *SMALL, cwd=tmp_path, stdin=read),
+        ran("render", "-", "-o", "no.mp4", *SMALL, cwd=tmp_path, stdin=read),
         "the standard input is not a sound file",
         "index at the end",
     )

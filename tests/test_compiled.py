@@ -60,8 +60,26 @@ def test_a_change_beside_the_loop_is_seen(run):
     assert run() == (12, "")
 
 
-def test_it_works_where_nothing_can_be_kept(run, tmp_path):
-    nowhere = tmp_path / "file"
-    nowhere.write_text("")
-    found, _ = run(NUMBA_CACHE_DIR=str(nowhere / "folder"))
-    assert found == 12
+@pytest.fixture
+def nowhere(tmp_path):
+    """Of the places that Numba knows, none can be written."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loops" / "__pycache__").write_text("")
+    nowhere = str(tmp_path / "file" / "folder")
+    return {"NUMBA_CACHE_DIR": "", "HOME": nowhere, "XDG_CACHE_HOME": nowhere, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def test_a_place_is_found_where_the_usual_ones_can_not_be_written(run, tmp_path, nowhere):
+    nowhere["TMPDIR"] = str(tmp_path)
+    found, said = run(**nowhere)
+    assert found == 12 and "only this start" in said
+    assert run(**nowhere) == (12, "")
+
+
+def test_a_place_that_others_may_write_is_not_used(run, tmp_path, nowhere):
+    shared = tmp_path / f"visualizer-{os.getuid()}"
+    shared.mkdir()
+    shared.chmod(0o777)
+    found, said = run(**nowhere, TMPDIR=str(tmp_path))
+    assert found == 12 and "NUMBA_CACHE_DIR" in said
+    assert not list(shared.iterdir())

@@ -28,8 +28,18 @@ def test_no_key_does_two_things():
         ("3", "3", 32, Press("preset", "set", 3)),
         ("[3]", "3", 91, Press("preset", "set", 3)),  # the number pad
         ("'", '"', 32, Press("preset", "set", 3)),  # a French 3 without Shift
-        ("8", "[", 37, Press("bounce", "step", -1)),  # a German [
         ("=", "+", 46, Press("response", "step", -1)),
+        ("6", "-", 35, Press("preset", "set", 6)),  # a French 6 without Shift
+        ("1", "+", 30, Press("preset", "set", 1)),  # a Czech 1 without Shift
+        (")", ")", 45, Press("response", "step", 1)),  # the French have no other -
+        ("[-]", "-", 86, Press("response", "step", 1)),  # the number pad
+        ("т", "т", 17, Press("preset", "step", 1)),  # a Russian N
+        ("т", "Т", 17, Press("preset", "step", 1)),
+        ("х", "х", 47, Press("bounce", "step", -1)),
+        ("ν", "ν", 17, Press("preset", "step", 1)),  # a Greek one
+        ("3", "٣", 32, Press("preset", "set", 3)),  # an Arabic 3
+        ("т", "\x0e", 17, None),
+        ("o", "o", 22, None),  # Dvorak's O, where others have S
         ("n", "\x0e", 17, None),  # Ctrl+N
         ("z", "z", 29, None),
         ("", "", 0, None),
@@ -38,6 +48,13 @@ def test_no_key_does_two_things():
 )
 def test_presses(name, text, place, expected):
     assert press(name, text, place) == expected
+
+
+def test_shifted_presses():
+    assert press("8", "[", 37, shifted=True) == Press("bounce", "step", -1)  # a German [
+    assert press("5", "[", 34, shifted=True) == Press("bounce", "step", -1)  # a French one
+    assert press("1", "+", 30, shifted=True) == Press("response", "step", -1)  # a Swiss +
+    assert press("6", "6", 35, shifted=True) == Press("preset", "set", 6)  # a French 6
 
 
 def test_the_readme_has_the_table():

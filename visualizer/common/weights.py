@@ -6,6 +6,9 @@ safetensors holds plain arrays and a flat string-to-string header; loading one c
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -25,7 +28,7 @@ def load(path: Path | str, kind: str) -> tuple[dict[str, torch.Tensor], dict[str
     path = Path(path)
     _check_file(path, f"{kind} file")
     try:
-        with safe_open(path, framework="pt") as file:
+        with _named(path) as name, safe_open(name, framework="pt") as file:
             metadata = dict(file.metadata() or {})
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
     except (SafetensorError, OSError) as error:
@@ -37,6 +40,18 @@ def load(path: Path | str, kind: str) -> tuple[dict[str, torch.Tensor], dict[str
     if found != kind:
         raise UserError(f"{path} holds a {found}, but a {kind} is needed here; choose another file.")
     return {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}, metadata
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[Path]:
+    """The file under a name that the library can read: it wants UTF-8."""
+    if shown(path) == str(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / "weights"
+        link.symlink_to(path.absolute())
+        yield link
 
 
 def _check_file(path: Path, what: str) -> None:
@@ -51,7 +66,7 @@ def kind(path: Path | str) -> str:
     path = Path(path)
     _check_file(path, "file")
     try:
-        with safe_open(path, framework="pt") as file:
+        with _named(path) as name, safe_open(name, framework="pt") as file:
             return (file.metadata() or {}).get("kind", "unknown")
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a .safetensors file ({error}); choose another.") from error

@@ -38,18 +38,18 @@ def _presses() -> dict[str, Press]:
 _PRESSES = _presses()
 
 
-def press(name: str, text: str = "", place: int = 0) -> Press | None:
+def press(name: str, text: str = "", place: int = 0, shifted: bool = False) -> Press | None:
     """What a pressed key means; None for nothing.
 
-    name: pygame's name of the key, which is what it types by itself. text: what it types now, which is how
-    "[" is found on every layout; a control character means that Ctrl is held. place: its scan code.
+    name: pygame's name of the key. text: what it types, which is how "[" is found on every layout; a control
+    character means that Ctrl is held. place: its scan code. shifted: whether Shift or AltGr is held.
 
     Where it types what means nothing, as letters do in other alphabets, its place on the keyboard counts.
     """
     text, place_name = text.lower(), _PLACES.get(place, "")
     if text.isprintable() and text.strip():
         # French and Czech rows of numbers give digits only with Shift, and 6 and 1 give - and + without.
-        other_digit = place_name.isdigit() and text == name and not text.isdigit()
+        other_digit = place_name.isdigit() and not text.isdigit() and not shifted
         foreign = not (text.isascii() and text.isalnum())
         by_place = other_digit or (foreign and text not in _PRESSES)
         name = place_name if by_place else text

@@ -11,7 +11,7 @@ from visualizer.control.desk import Desk, Turn
 from visualizer.control.kinds import Choice, Value
 from visualizer.control.set_list import SET_LIST
 from visualizer.live.lesson import Lesson
-from visualizer.output.window import Window
+from visualizer.output.window import Window, key_of
 
 if TYPE_CHECKING:
     from visualizer.live.loading import Parts
@@ -41,6 +41,7 @@ class Controls:
         self._parts: Parts | None = None
         self._programme: Programme | None = None
         self._leaving = keys.Leaving()
+        self._held = -1  # the place of the key that learns, whatever a layout has there
         self._words = ""
         self._said = self._resized = 0.0
 
@@ -54,14 +55,15 @@ class Controls:
 
         for event in events:
             if event.type == pygame.KEYDOWN:
-                press = keys.press(pygame.key.name(event.key), event.unicode, event.scancode)
+                press = keys.press(*key_of(event))
                 if press is not None and press.control == "learn":
+                    self._held = event.scancode
                     self._keys.order("learn", 1)
                 elif press is not None and self._possible(press):
                     self._keys.order(press.control, press.amount, press.verb)
             elif event.type == pygame.KEYUP and event.key == pygame.K_ESCAPE:
                 self._leaving.release()
-            elif event.type == pygame.KEYUP and event.key == pygame.K_k:
+            elif event.type == pygame.KEYUP and event.scancode == self._held:
                 self._keys.order("learn", 0)
             elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
                 place = self._hud.preset_at(*event.pos)

@@ -80,6 +80,13 @@ def _no_display(reason: str) -> str:
     )
 
 
+def key_of(event: pygame.event.Event) -> tuple[str, str, int, bool]:
+    """A pressed key's name, what it types, its place on the keyboard, and whether Shift or AltGr is held."""
+    pygame = _pygame()
+    shifts = pygame.KMOD_SHIFT | pygame.KMOD_MODE | pygame.KMOD_RALT
+    return pygame.key.name(event.key), event.unicode, event.scancode, bool(event.mod & shifts)
+
+
 def displays() -> list[tuple[int, int]]:
     """Width and height in pixels of every display; empty where there is none."""
     try:
