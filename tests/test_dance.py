@@ -181,9 +181,9 @@ def test_a_strike_pushes_as_strong_as_it_is_and_the_push_comes_back():
     first, second = (away[(times > t) & (times < t + 0.5)] for t in (1.0, 3.0))
     # Shown on the shell, a push to the side is a little shorter.
     assert first.max() == pytest.approx(0.2 * way, rel=0.15)
-    assert second.max() == pytest.approx(first.max() / 2, rel=0.1)
+    assert second.max() == pytest.approx(first.max() * 0.5**1.5, rel=0.15)
     peak = times[(times > 1.0) & (times < 1.5)][first.argmax()] - 1.0
-    assert 0.03 < peak < 0.08
+    assert 0.04 < peak < 0.09
     assert away[(times > 2.0) & (times < 3.0)].max() < 0.01 * way
 
 

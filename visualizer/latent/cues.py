@@ -14,7 +14,7 @@ from visualizer.latent.choreography import Follow, MoveOn
 from visualizer.latent.memory import Memory, most_heard
 
 # When a target may be left, only a strong strike does it at first, and any a little later.
-STRONG, ANY, PATIENCE_S = 0.5, 0.1, 0.4
+STRONG, ANY, PATIENCE_S = 0.8, 0.1, 1.0
 # After so long without a strike, changes of sound lead.
 UNSTRUCK_S = 2.5
 # Least time between two targets where something else stands in for beats and bars: onsets, or changes of

@@ -15,6 +15,8 @@ from visualizer.latent.particle import Law, Particle
 
 # So far a particle is moved at once where nothing happens to it.
 STRIDE_S = 0.1
+# The power of a strike's strength that it pushes with: strong ones stand out.
+CONTRAST = 1.5
 
 
 class Dancer:
@@ -41,7 +43,7 @@ class Dancer:
         """Let an event act from its time on. memory: with this event; scene: the cluster of the scene's
         vector."""
         cluster = self._cues.due(event, memory, self.cluster)
-        strike = self._dance.kick * getattr(event.strikes, self._dance.follow)
+        strike = self._dance.kick * getattr(event.strikes, self._dance.follow) ** CONTRAST
         moves = cluster is not None or (scene != self._scene and self.cluster != SILENCE)
         if not (moves or strike):
             # The path goes on as it was; moving on now and then keeps the next move short.

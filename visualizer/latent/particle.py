@@ -170,7 +170,7 @@ class Particle:
     its own, and brings it back, whatever its law is doing.
     """
 
-    PUSH = Spring(response=0.2, bounce=0.0)
+    PUSH = Spring(response=0.26, bounce=0.0)
 
     def __init__(self, law: Law, start: np.ndarray):
         """start: [d], where it rests at first; also its first target."""
