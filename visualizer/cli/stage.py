@@ -29,6 +29,7 @@ OPTIONS = together(
         metavar="[ADDRESS][:PORT]",
         help="Serve a page for phones; its QR code is in the window.",
     ),
+    click.option("--link", is_flag=True, help="Join Ableton Link on this network: it leads the beat."),
     click.option(
         "--midi",
         type=FILE,
@@ -54,6 +55,7 @@ def stage(command: Command) -> Command:
         osc_to: tuple[str, ...],
         remote: str | None,
         midi: Path | None,
+        link: bool,
         **wishes: Any,
     ) -> Any:
         from visualizer.common.addresses import LOOPBACK, parse_address
@@ -71,6 +73,7 @@ def stage(command: Command) -> Command:
             set=wanted,
             osc=parse_address(osc, "--osc") if osc is not None else None,
             osc_to=tuple(parse_address(text, "--osc-to") for text in osc_to),
+            link=link,
             midi=midi is not None,
             midi_map=midi if midi is not None and midi.name else None,
             remote=parse_address(remote or LOOPBACK, "--remote", PAGE_PORT) if remote is not None else None,

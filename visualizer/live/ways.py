@@ -22,12 +22,13 @@ class StageWishes:
     """What the user asked for.
 
     set: which presets, and whether they change by themselves. osc: where to listen; osc_to: who else is told.
-    midi: whether controllers count; midi_map: the user's own.
+    link: whether to join Ableton Link. midi: whether controllers count; midi_map: the user's own.
     remote: where the page for phones is; remote_fixed: at that port and no other.
     """
 
     set: Set = ALL
     osc: Address | None = None
+    link: bool = False
     midi: bool = False
     midi_map: Path | None = None
     remote: Address | None = None
@@ -41,6 +42,10 @@ NOTHING = StageWishes()
 def open_ways(wishes: StageWishes, desk: Desk, conductor: Conductor) -> list[Service]:
     """What was asked for, ready to start. Raises UserError if that can't be had."""
     ways: list[Service] = []
+    if wishes.link:
+        from visualizer.control.link import Link
+
+        ways.append(Link(desk, conductor))
     if wishes.midi:
         from visualizer.control.midi.service import Midi
 
