@@ -83,10 +83,10 @@ class Show:
 
     @property
     def place(self):
-        """(left, top, width, height) of the window on the screen."""
+        """(left, top, width, height) of the window on the screen; () while nobody can tell."""
         text = self.screen.do("getwindowgeometry", "--shell", self.window)
         values = dict(line.split("=") for line in text.splitlines())
-        return tuple(int(values[key]) for key in ("X", "Y", "WIDTH", "HEIGHT"))
+        return tuple(int(values[key]) for key in ("X", "Y", "WIDTH", "HEIGHT") if values)
 
     def until_title(self, title, seconds=120):
         wait_for(lambda: self.title == f"{title} - visualizer", seconds)
