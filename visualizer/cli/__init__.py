@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from visualizer import __version__
-from visualizer.cli import learning, measuring, options, showing, video
+from visualizer.cli import importing, learning, measuring, options, showing, video
 from visualizer.cli.group import Commands
 from visualizer.common.files import unwritable
 
@@ -62,6 +62,12 @@ def start_log(path: Path) -> None:
 main.section("Show", showing.live, showing.play, showing.demo, showing.devices)
 main.section("Make videos", video.render, video.check)
 main.section(
-    "Learn from your own", learning.fit, learning.encode, learning.dream, learning.train, learning.sheet
+    "Learn from your own",
+    learning.fit,
+    learning.encode,
+    learning.dream,
+    learning.train,
+    learning.sheet,
+    importing.import_stylegan,
 )
 main.section("Measure and set up", measuring.bench, measuring.completion)

@@ -24,13 +24,14 @@ STYLES = ("abstract", "balanced", "concrete")
 class Bank:
     """n vectors worth seeing.
 
-    codes: [n, 4096] float32. classes: [n] int64, ImageNet class numbers, -1 for none.
+    codes: [n, d] float32. classes: [n] int64, ImageNet class numbers, -1 for none.
     labels: n names. probability: [n] float32, the climbed classifier's for the class, 0..1.
     judged: [n] float32, the probability that the judge sees, which was never climbed.
     ranks: [n] int64, the place of the class among what the judge sees, 1 the first.
     steps: [n] int64, steps of ascent that led there. styles: [n] int64, places in `STYLES`.
     seeds: [n] int64, the seed of the dreaming that found it.
     looks: [n, k] float32, the judge's view of the pictures: similar pictures lie close.
+    space: the mark of the generators that draw the codes; "" where it isn't known.
     """
 
     codes: np.ndarray
@@ -43,6 +44,7 @@ class Bank:
     styles: np.ndarray
     seeds: np.ndarray
     looks: np.ndarray
+    space: str = ""
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -55,7 +57,7 @@ class Bank:
     def take(self, index: Sequence[int] | np.ndarray) -> Bank:
         """The vectors of these positions."""
         labels = tuple(self.labels[i] for i in index)
-        return Bank(labels=labels, **{name: getattr(self, name)[index] for name in ARRAYS})
+        return Bank(labels=labels, space=self.space, **{name: getattr(self, name)[index] for name in ARRAYS})
 
     def choose(
         self, classes: Sequence[str] = (), groups: Sequence[str] = (), styles: Sequence[str] = ()
@@ -99,7 +101,8 @@ class Bank:
     def save(self, path: Path | str, metadata: dict[str, str] | None = None) -> None:
         """Write a safetensors file. Raises UserError if it can't be written."""
         tensors = {name: torch.from_numpy(np.ascontiguousarray(getattr(self, name))) for name in ARRAYS}
-        weights.save(path, "bank", tensors, {**(metadata or {}), "labels": "\n".join(self.labels)})
+        own = {"labels": "\n".join(self.labels), "space": self.space}
+        weights.save(path, "bank", tensors, {**(metadata or {}), **own})
 
     @classmethod
     def load(cls, path: Path | str) -> Bank:
@@ -111,7 +114,8 @@ class Bank:
                 f"{path} lacks {', '.join(missing)}, as banks of older versions do; dream or encode it again."
             )
         arrays = {name: tensors[name].numpy() for name in ARRAYS}
-        return cls(labels=tuple(metadata["labels"].split("\n")), **arrays)
+        labels = tuple(metadata["labels"].split("\n"))
+        return cls(labels=labels, space=metadata.get("space", ""), **arrays)
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> NoReturn:

@@ -1,0 +1,1 @@
+"""Importing networks of other programs: their pickles are read as data, and nothing in them is run."""

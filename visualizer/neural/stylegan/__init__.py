@@ -1,0 +1,1 @@
+"""StyleGANs that others trained, in plain torch."""
