@@ -13,12 +13,14 @@ from visualizer import __version__
 from visualizer.audio.codebook import Codebook
 from visualizer.bench import parts
 from visualizer.bench.report import Report, Row
+from visualizer.bench.stylegan import measure_stylegan
 from visualizer.common import assets
 from visualizer.common.cores import painting_threads
 from visualizer.common.errors import UserError
 from visualizer.common.progress import bar
-from visualizer.neural.generator import Generator
+from visualizer.neural import generators
 from visualizer.neural.inference import make_painter
+from visualizer.neural.stylegan.imported import StyleGan
 
 
 def machine(device: torch.device) -> dict[str, str]:
@@ -51,9 +53,16 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def run(device: torch.device, seconds: float, progress: bool = True) -> Report:
-    """Measure everything. seconds: about how long each single comparison goes on."""
-    generator = Generator.load(assets.model("generator.safetensors"))
+def run(
+    device: torch.device, seconds: float, generator_path: Path | None = None, progress: bool = True
+) -> Report:
+    """Measure everything. seconds: about how long each single comparison goes on. generator_path: None is the
+    shipped one; of an imported one only the painting is measured."""
+    generator = generators.load(generator_path)
+    if isinstance(generator, StyleGan):
+        report = Report(machine(device))
+        report.rows.extend(measure_stylegan(generator, device, 4 * seconds))
+        return report
     codebook = Codebook.load(assets.model("codebook.safetensors"))
     painter = make_painter(generator, device, painting_threads())
     report = Report(machine(device))

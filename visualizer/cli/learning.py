@@ -122,6 +122,19 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start
     metavar="BANK",
     help="Start from the vectors of an older bank, each to its own class and style: for a new generator.",
 )
+@click.option(
+    "--random",
+    "random_count",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Don't climb: draw N random vectors of an imported StyleGAN, and note what they show.",
+)
+@click.option(
+    "--truncation",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.7,
+    help="How far random vectors stray from the average picture.",
+)
 @click.option("--count", type=click.IntRange(1), default=1000, help="Number of vectors.")
 @click.option(
     "--style",
@@ -147,6 +160,8 @@ def dream(
     everything,
     photos,
     again,
+    random_count,
+    truncation,
     count,
     style,
     stop_at,
@@ -167,7 +182,14 @@ def dream(
       visualizer dream -o mine.safetensors --photos holiday/ --count 100 --style concrete
       visualizer dream -o bank.safetensors --all --seed 7
       visualizer dream -o new.safetensors --again old.safetensors --generator mine.safetensors
+      visualizer dream -o faces.safetensors --random 300 --generator stylegan.safetensors
     """
+    if random_count:
+        if classes or everything or photos or again or style or stop_at is not None or resume:
+            raise UserError(
+                "--random doesn't climb; give it with --truncation, --seed and --generator alone."
+            )
+        return _draw_random(output, random_count, truncation, seed, generator, compute)
     if classes and everything:
         raise UserError("--classes and --all exclude each other; give one of them.")
     if again and (classes or everything or photos):
@@ -202,6 +224,31 @@ def dream(
         click.echo(f"stopped early at {len(bank)} of {count} vectors; --resume goes on.", err=True)
         sys.exit(INTERRUPTED)
     dreaming.checkpoint_path(output).unlink(missing_ok=True)
+
+
+def _draw_random(
+    output: Path, count: int, truncation: float, seed: int, generator: Path | None, compute: str
+) -> None:
+    check_writable(output)
+
+    from visualizer.common import assets
+    from visualizer.learning.encoding import describe_random
+    from visualizer.neural.inference import choose_device
+
+    bank, interrupted = describe_random(
+        generator or assets.model("generator.safetensors"),
+        count,
+        truncation,
+        seed,
+        assets.model("classifier.safetensors"),
+        assets.model("judge.safetensors"),
+        choose_device(compute),
+    )
+    bank.save(output, {"seed": str(seed), "truncation": str(truncation)})
+    click.echo(f"{output}: {len(bank)} random vectors, in which {len(set(bank.labels))} things are seen.")
+    if interrupted:
+        click.echo(f"stopped early at {len(bank)} of {count} vectors.", err=True)
+        sys.exit(INTERRUPTED)
 
 
 @click.command(short_help="Turn photos into vectors of a bank.")

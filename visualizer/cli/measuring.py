@@ -21,17 +21,22 @@ from visualizer.common.files import check_writable
 @click.option(
     "--seconds", type=click.FloatRange(0.1, 60), default=1.0, help="About how long each comparison takes."
 )
+@options.generator
 @options.compute()
-def bench(json_file: Path | None, compare: Path | None, seconds: float, compute: str) -> None:
+def bench(
+    json_file: Path | None, compare: Path | None, seconds: float, generator: Path | None, compute: str
+) -> None:
     """Measure how fast everything is on this machine: worth a minute before a show.
 
-    Whatever is compared is measured in turns within the same run. Close other programs first.
+    Whatever is compared is measured in turns within the same run. Close other programs first. Of an imported
+    StyleGAN only the painting is measured, beside the plain network.
 
     \b
     Examples:
       visualizer bench
       visualizer bench --json today.json
       visualizer bench --compare today.json
+      visualizer bench --generator stylegan.safetensors
     """
     from visualizer.bench.report import Report
 
@@ -42,7 +47,7 @@ def bench(json_file: Path | None, compare: Path | None, seconds: float, compute:
     from visualizer.bench.run import run
     from visualizer.neural.inference import choose_device
 
-    report = run(choose_device(compute), seconds)
+    report = run(choose_device(compute), seconds, generator)
     if json_file:
         report.save(json_file)
     click.echo(report.table())

@@ -132,7 +132,14 @@ generator = click.option(
     "--generator",
     type=FILE,
     metavar="FILE",
-    help="A generator of your own, made by `visualizer train`.  [default: the shipped one]",
+    help="A generator of your own, made by `train` or `import`.  [default: the shipped one]",
+)
+
+bank = click.option(
+    "--bank",
+    type=FILE,
+    metavar="FILE",
+    help="A bank made by `dream` or `encode`, in all presets.  [default: the preset's]",
 )
 
 flashing = click.option(
@@ -167,6 +174,7 @@ class RenderingOptions(TypedDict):
     seed: int | None
     codebook: Path | None
     generator: Path | None
+    bank: Path | None
     compute: str
     allow_flashing: bool
     verbose: bool
@@ -188,6 +196,7 @@ rendering = together(
         help="A codebook made by `visualizer fit`.  [default: the preset's]",
     ),
     generator,
+    bank,
     compute(),
     flashing,
     click.option("--verbose", is_flag=True, help="Tell where the time went."),
@@ -202,6 +211,7 @@ class WindowOptions(TypedDict, total=False):
     monitor: int | None
     size: tuple[int, int]
     generator: Path | None
+    bank: Path | None
     compute: str
     allow_flashing: bool
     device: str | None
@@ -215,6 +225,7 @@ window = together(
     click.option("--monitor", type=click.IntRange(0), metavar="N", help="Open on this display of `devices`."),
     click.option("--size", type=Size(), default="1280x720", help="Size of the window in pixels."),
     generator,
+    bank,
     compute(soundless=False),
     flashing,
     click.option("--verbose", is_flag=True, help="Tell afterwards how fast it was."),

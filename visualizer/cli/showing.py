@@ -105,6 +105,7 @@ def demo(output: Path | None, **wishes: Unpack[options.RenderingOptions]) -> Non
         "preset": wishes["preset"],
         "size": wishes["size"],
         "generator": wishes["generator"],
+        "bank": wishes["bank"],
         "compute": wishes["compute"],
         "allow_flashing": wishes["allow_flashing"],
     }

@@ -69,6 +69,7 @@ def make_video(
     seed: int | None,
     codebook: Path | None,
     generator: Path | None,
+    bank: Path | None,
     compute: str,
     allow_flashing: bool,
     verbose: bool,
@@ -80,18 +81,23 @@ def make_video(
     check_path(output)
     check_writable(output)
 
-    from visualizer.common import assets
     from visualizer.common.cores import painting_threads
-    from visualizer.neural.generator import Generator
-    from visualizer.neural.inference import choose_device, make_painter
+    from visualizer.control.banks import Banks
+    from visualizer.neural import generators
+    from visualizer.neural.inference import choose_device, make_painter, pictures_a_second
     from visualizer.offline import engine as offline
 
-    chosen, sounds, motion = offline.open_parts(preset, codebook, seed)
-    painter = make_painter(
-        Generator.load(generator or assets.model("generator.safetensors")),
-        choose_device(compute),
-        painting_threads(),
-    )
+    network = generators.load(generator)
+    banks = Banks(bank, generators.space(network, generator), generators.made_up(network))
+    chosen, sounds, motion = offline.open_parts(preset, codebook, seed, banks)
+    painter = make_painter(network, choose_device(compute), painting_threads())
+    rate = pictures_a_second(painter, motion.targets[:1])
+    if rate < fps:
+        click.echo(
+            f"about {rate:.2g} pictures a second of this generator here: {fps / rate:.0f} s of work for "
+            f"each second of video.",
+            err=True,
+        )
     if allow_flashing:
         options.warn_of_flashing(str(output))
     report = offline.render(song, output, chosen, motion, sounds, painter, size, fps, not allow_flashing)

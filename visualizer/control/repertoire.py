@@ -13,6 +13,7 @@ from visualizer.audio.codebook import Codebook
 from visualizer.common import assets
 from visualizer.common.errors import UserError
 from visualizer.control import preset as presets
+from visualizer.control.banks import Banks
 from visualizer.control.preset import Preset
 from visualizer.latent.bank import Bank
 from visualizer.latent.motion import Motion
@@ -27,7 +28,8 @@ Signature = tuple[int, int]
 class Look:
     """A preset with all that is needed to play it.
 
-    place: its number in the repertoire, from 0. targets: [n_clusters, 4096] float32, one for each cluster.
+    place: its number in the repertoire, from 0. targets: [n_clusters, d] float32, one for each cluster.
+    own_bank: whether the bank is the one that the preset names.
     """
 
     place: int
@@ -35,6 +37,7 @@ class Look:
     codebook: Codebook
     bank: Bank
     targets: np.ndarray
+    own_bank: bool = True
 
     def motion(self) -> Motion:
         """A fresh path-maker."""
@@ -77,9 +80,15 @@ class Repertoire:
     paths: their files, in the order of the keys 1-9.
     """
 
-    def __init__(self, first: str | None = None, folder: Path | None = None, only: Sequence[Path] = ()):
+    def __init__(
+        self,
+        first: str | None = None,
+        folder: Path | None = None,
+        only: Sequence[Path] = (),
+        banks: Banks | None = None,
+    ):
         """first: the preset to begin with, a name or a file. folder: None is that of the shipped presets.
-        only: instead of a folder's, these files.
+        only: instead of a folder's, these files. banks: which bank each plays; None is its own.
 
         Raises UserError if there is no such preset.
         """
@@ -96,6 +105,7 @@ class Repertoire:
             raise UserError(f"there are no presets in {folder}; give one with --preset FILE.toml.")
         self._seen: dict[Path, Signature | None] = {path: signature(path) for path in self.paths}
         self._codebooks, self._banks = _Kept(Codebook.load), _Kept(Bank.load)
+        self._choice = banks or Banks()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,8 +123,10 @@ class Repertoire:
         path = self.paths[place]
         preset = presets.load(path)
         codebook = self._codebooks.load(presets.resolve(preset.codebook.file, path, "codebook.file"))
-        bank = self._banks.load(presets.resolve(preset.bank.file, path, "bank.file"))
-        return Look(place, preset, codebook, bank, preset.targets(bank, codebook))
+        file = presets.resolve(preset.bank.file, path, "bank.file")
+        preset, bank = self._choice.choose(preset, path, self._banks.load)
+        own = bank is self._banks.load(file)
+        return Look(place, preset, codebook, bank, preset.targets(bank, codebook), own)
 
     def edited(self) -> list[int]:
         """The presets whose files were saved since the last call."""

@@ -15,10 +15,12 @@ from visualizer.latent.bank import STYLES, Bank
 from visualizer.learning.classifier import Classifier, probability_of
 from visualizer.learning.dream import Dream
 from visualizer.learning.efficientnet import HEAD_CHANNELS, N_CLASSES
+from visualizer.learning.eyes import for_classifiers
 from visualizer.learning.judge import Judge
 from visualizer.learning.pictures import to_uint8
 from visualizer.learning.starts import random_starts
-from visualizer.neural.generator import CODE_DIM, Generator
+from visualizer.neural.generator import Generator
+from visualizer.neural.generators import AnyGenerator
 from visualizer.neural.inference import fast_numbers
 
 # The probability at which a climb to each style ends.
@@ -79,15 +81,16 @@ class Collection:
 
     def __init__(
         self,
-        generator: Generator,
+        generator: AnyGenerator,
         classifier: Classifier,
         judge: Judge,
-        garbage: Garbage,
+        garbage: Garbage | None,
         count: int,
         shares: dict[str, float] | None,
         seed: int,
     ):
-        """count: vectors wanted in all; shares: of each style, adding up to 1, or None for whatever comes."""
+        """count: vectors wanted in all; shares: of each style, adding up to 1, or None for whatever comes.
+        garbage: None where a generator draws something of every code."""
         self._generator, self._classifier, self._judge, self._garbage = generator, classifier, judge, garbage
         self.count, self._shares, self.seed = count, shares, seed
         self.climbs = 0
@@ -97,7 +100,7 @@ class Collection:
         self.refused: Counter[str] = Counter()
         """Why climbs were dropped."""
         self._rows: dict[str, torch.Tensor] = {
-            "codes": torch.zeros(0, CODE_DIM, dtype=torch.float16),
+            "codes": torch.zeros(0, generator.code_dim, dtype=torch.float16),
             "features": torch.zeros(0, HEAD_CHANNELS),
             "thumbnails": torch.zeros(0, THUMBNAIL, THUMBNAIL, 3, dtype=torch.uint8),
             "classes": torch.zeros(0, dtype=torch.int64),
@@ -134,13 +137,15 @@ class Collection:
     def add(self, dream: Dream, classes: torch.Tensor, aims: torch.Tensor) -> None:
         """Keep the climbs of a batch that show their class and something new; aims: [n], where they stop."""
         codes = dream.codes.half()
-        pictures = self._generator(codes.float())
+        pictures = for_classifiers(self._generator(codes.float()))
         luminance = (pictures * pictures.new_tensor(LUMINANCE)[:, None, None]).sum(1)
         contrast = luminance.std((1, 2)).tolist()
         probability = probability_of(self._classifier(pictures), classes)
         pooled, judged, ranks = self._judge.verdict(pictures, classes)
         unit = F.normalize(pooled, dim=1).cpu()
-        garbage = self._garbage(unit.to(pooled.device)).tolist()
+        garbage = [False] * len(codes)
+        if self._garbage is not None:
+            garbage = self._garbage(unit.to(pooled.device)).tolist()
         small = to_uint8(F.interpolate(pictures, THUMBNAIL, mode="bilinear", antialias=True))
         for i in range(len(codes)):
             self.climbs += 1
@@ -205,6 +210,7 @@ class Collection:
             styles=arrays["styles"],
             seeds=np.full(len(self), self.seed, np.int64),
             looks=looks(self._rows["features"]),
+            space=self._generator.space,
         )
 
     def save(self, path: Path, order: str) -> None:

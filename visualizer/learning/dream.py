@@ -15,7 +15,9 @@ import torch
 import torch.nn.functional as F
 
 from visualizer.learning.classifier import Classifier, probability_of
-from visualizer.neural.generator import CODE_CHANNELS, Generator
+from visualizer.learning.eyes import for_classifiers
+from visualizer.neural.generator import CODE_CHANNELS
+from visualizer.neural.generators import AnyGenerator
 from visualizer.neural.inference import fast_numbers
 
 LEARNING_RATE = 0.08
@@ -74,11 +76,14 @@ class Region:
     most: float
 
     @classmethod
-    def around(cls, codes: torch.Tensor) -> Region:
-        """What holds all but the outermost of codes [n, 4096] that the generator draws well."""
+    def around(cls, codes: torch.Tensor, n_channels: int = CODE_CHANNELS) -> Region:
+        """What holds all but the outermost of codes [n, d] that the generator draws well.
+
+        n_channels: that the numbers of a code belong to; those of one channel are alike.
+        """
         codes = codes[:: -(-len(codes) // 1000)]  # enough to know
-        channels = codes.reshape(len(codes), CODE_CHANNELS, -1).transpose(0, 1).flatten(1)
-        cells = codes.shape[1] // CODE_CHANNELS
+        channels = codes.reshape(len(codes), n_channels, -1).transpose(0, 1).flatten(1)
+        cells = codes.shape[1] // n_channels
         low, high = (torch.quantile(channels, q, dim=1).repeat_interleave(cells) for q in (0.001, 0.999))
         norms = codes.norm(dim=1)
         return cls(low, high, float(norms.quantile(0.02)), float(norms.quantile(0.98)))
@@ -115,7 +120,7 @@ class Dream:
 
 
 def climb(
-    generator: Generator,
+    generator: AnyGenerator,
     classifier: Classifier,
     start: torch.Tensor,
     classes: torch.Tensor,
@@ -125,7 +130,7 @@ def climb(
     seed: int = 0,
     transforms: Sequence[Transform] = TRANSFORMS,
 ) -> Dream:
-    """Climb from start [n, 4096] towards classes [n], each until its probability reaches stop_at [n].
+    """Climb from start [n, d] towards classes [n], each until its probability reaches stop_at [n].
 
     A climb has arrived when the class is seen both in the transformed picture and in the plain one; one
     that never arrives ends at its best point. Only climbs still under way cost time. The networks must
@@ -134,7 +139,9 @@ def climb(
     device = start.device
     rng = torch.Generator().manual_seed(seed)
     shell = Shell(start, region)
-    optimiser = torch.optim.Adam([shell.codes], LEARNING_RATE)
+    # By the usual size of a number in a code, which is 1 in the own generator's.
+    usual = (region.least + region.most) / 2 / math.sqrt(start.shape[1])
+    optimiser = torch.optim.Adam([shell.codes], LEARNING_RATE * usual)
     best = torch.zeros(len(start), device=device)
     best_codes = shell.codes.detach().clone()
     steps = torch.zeros(len(start), dtype=torch.int64, device=device)
@@ -142,7 +149,7 @@ def climb(
     for step in range(max_steps + 1):
         codes = shell.codes[running]
         with fast_numbers(device):
-            plain = generator(codes)
+            plain = for_classifiers(generator(codes))
             pictures = plain
             for transform in transforms:
                 pictures = transform(pictures, rng)

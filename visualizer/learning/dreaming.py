@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,14 @@ from visualizer.learning.starts import (
     BankNeighbours,
     NearestPhotos,
     Photos,
+    RandomStarts,
     Starts,
+    random_w,
 )
-from visualizer.neural.generator import Generator
+from visualizer.neural import generators
+from visualizer.neural.generator import CODE_CHANNELS, Generator
+from visualizer.neural.generators import AnyGenerator
+from visualizer.neural.stylegan.imported import StyleGan
 
 SHARES = {"abstract": 0.6, "balanced": 0.3, "concrete": 0.1}
 # Climbs for each vector wanted, after which a run ends with what it has.
@@ -61,11 +67,14 @@ class Dreamer:
     def __init__(self, device: torch.device, generator: Path | None = None):
         """generator: a file; None is the shipped one. Raises UserError if it isn't what it should be."""
         path = generator or assets.model("generator.safetensors")
+        self.path = path
         self.device = device
-        self.generator = Generator.load(path).to(device)
+        self.generator: AnyGenerator = generators.load(path).to(device)
         self.classifier = Classifier.load(assets.model("classifier.safetensors")).to(device)
         self.judge = Judge.load(assets.model("judge.safetensors")).to(device)
-        self.encoder = Encoder.load(path, self.classifier).to(device)
+        self.encoder = None
+        if isinstance(self.generator, Generator):
+            self.encoder = Encoder.load(path, self.classifier).to(device)
 
     def starts(
         self, classes: Sequence[int] | None, photos: Sequence[Path], seed: int, again: Path | None = None
@@ -75,7 +84,20 @@ class Dreamer:
         again: or another bank's vectors, each to what it is. Raises UserError if it isn't one.
         """
         if again:
-            return BankAgain(Bank.load(again), self.device, seed)
+            bank = Bank.load(again)
+            noise = None
+            if isinstance(self.generator, StyleGan):
+                generators.space(self.generator, self.path).check(bank, again)
+                noise = partial(random_w, self.generator)
+            return BankAgain(bank, self.device, seed, noise)
+        if isinstance(self.generator, StyleGan):
+            if photos:
+                raise UserError(
+                    "a StyleGAN doesn't know photos at first sight; encode them for it, and give that bank "
+                    "with --again."
+                )
+            return RandomStarts(classes or range(N_CLASSES), self.generator, self.device, seed)
+        assert self.encoder is not None
         album = Photos(photos, self.encoder, self.device, seed) if photos else None
         if album and classes is None:
             return AsPhotographed(album)
@@ -106,9 +128,12 @@ class Dreamer:
         asked for, by which a checkpoint is known. Raises UserError.
         """
         shares = None if stop_at is not None else {style: 1.0} if style else SHARES
-        region = Region.around(starts.sample())
-        with torch.no_grad():
-            garbage = Garbage(self.generator, self.judge, (region.least + region.most) / 2, self.device)
+        own = isinstance(self.generator, Generator)
+        region = Region.around(starts.sample(), CODE_CHANNELS if own else self.generator.code_dim)
+        garbage = None
+        if isinstance(self.generator, Generator):
+            with torch.no_grad():
+                garbage = Garbage(self.generator, self.judge, (region.least + region.most) / 2, self.device)
         kept = Collection(self.generator, self.classifier, self.judge, garbage, count, shares, seed)
         checkpoint, known_as = checkpoint_path(output), json.dumps(order or {}, sort_keys=True)
         if resume and checkpoint.is_file():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from visualizer.common.errors import UserError
@@ -13,15 +12,17 @@ from visualizer.common.files import shown
 from visualizer.common.progress import bar
 from visualizer.latent.bank import Bank
 from visualizer.learning.classifier import Classifier
-from visualizer.learning.collection import looks, style_of
+from visualizer.learning.describing import Description
 from visualizer.learning.encoder import Encoder
+from visualizer.learning.inversion import invert
 from visualizer.learning.judge import Judge
 from visualizer.learning.photo import try_read
 from visualizer.learning.pictures import find, to_tensor
-from visualizer.neural.generator import PICTURE_SIZE, Generator
+from visualizer.neural import generators
+from visualizer.neural.generator import PICTURE_SIZE
+from visualizer.neural.stylegan.imported import StyleGan
 
 
-@torch.no_grad()
 def encode_photos(
     photos: Sequence[Path],
     generator_path: Path,
@@ -32,39 +33,73 @@ def encode_photos(
     """A bank of the photos in files and folders, and the files that are no pictures.
 
     Each vector is named after its file, and carries the class that the classifier sees in the
-    picture made of it. Raises UserError if none can be read.
+    picture made of it. For a StyleGAN each is searched for, which takes a hundred times as long; Ctrl-C keeps
+    what was found. Raises UserError if none can be read.
     """
     classifier, judge = Classifier.load(classifier_path), Judge.load(judge_path)
-    encoder, generator = Encoder.load(generator_path, classifier), Generator.load(generator_path)
+    generator = generators.load(generator_path)
+    encode: Callable[[torch.Tensor], torch.Tensor]
+    if isinstance(generator, StyleGan):
+        network = generator
+
+        def encode(pictures: torch.Tensor) -> torch.Tensor:
+            return invert(network, classifier, pictures)
+    else:
+        encode = Encoder.load(generator_path, classifier)
     paths = [p for photo in photos for p in (find(photo) if photo.is_dir() else [photo])]
-    names, seen, skipped = [], [], []
+    description, skipped = Description(classifier, judge), []
     with bar(len(paths), "encoding", "photo", progress) as progress_bar:
-        for path in paths:
-            picture = try_read(path, PICTURE_SIZE)
-            if picture is None:
-                skipped.append(path)
-            else:
-                names.append(shown(path.stem))
-                code = encoder(to_tensor(picture[None]))
-                made = generator(code)
-                probability, label = classifier(made).softmax(1).max(1)
-                seen.append((code, label, probability, *judge.verdict(made, label)))
-            progress_bar.update()
-    if not names:
+        try:
+            for path in paths:
+                picture = try_read(path, PICTURE_SIZE)
+                if picture is None:
+                    skipped.append(path)
+                else:
+                    codes = encode(to_tensor(picture[None])).detach()
+                    with torch.no_grad():
+                        description.add(codes, generator(codes), [shown(path.stem)])
+                progress_bar.update()
+        except KeyboardInterrupt:
+            if not len(description):
+                raise
+    if not len(description):
         raise UserError(
             f"{', '.join(map(str, photos[:3]))}: no readable pictures; give photos or folders of them."
         )
-    codes, classes, probabilities, features, judged, ranks = map(torch.cat, zip(*seen))
-    bank = Bank(
-        codes=codes.numpy(),
-        classes=classes.numpy(),
-        labels=tuple(names),
-        probability=probabilities.numpy(),
-        judged=judged.numpy(),
-        ranks=ranks.numpy(),
-        steps=np.zeros(len(names), np.int64),
-        styles=np.array([style_of(p) for p in probabilities.tolist()]),
-        seeds=np.zeros(len(names), np.int64),
-        looks=looks(features),
-    )
-    return bank, skipped
+    return description.bank(generator.space), skipped
+
+
+def describe_random(
+    generator_path: Path,
+    count: int,
+    truncation: float,
+    seed: int,
+    classifier_path: Path,
+    judge_path: Path,
+    device: torch.device,
+    progress: bool = True,
+) -> tuple[Bank, bool]:
+    """(a bank of `count` random codes of a StyleGAN, whether Ctrl-C ended it early).
+
+    truncation: 1 leaves all variety, 0 the average picture alone. Raises UserError for another generator.
+    """
+    generator = generators.load(generator_path)
+    if not isinstance(generator, StyleGan):
+        raise UserError(
+            f"{generator_path}: of random codes only an imported StyleGAN draws something; leave out "
+            f"--random, and vectors worth seeing are looked for."
+        )
+    classifier = Classifier.load(classifier_path).to(device)
+    description = Description(classifier, Judge.load(judge_path).to(device))
+    codes = generator.random_codes(count, seed, truncation)[0].to(device)
+    generator = generator.to(device)
+    with bar(count, "drawing", "vector", progress) as progress_bar:
+        try:
+            for batch in codes.split(4):
+                with torch.no_grad():
+                    description.add(batch, generator(batch))
+                progress_bar.update(len(batch))
+        except KeyboardInterrupt:
+            if not len(description):
+                raise
+    return description.bank(generator.space, seed), len(description) < count

@@ -10,16 +10,20 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from visualizer.common import assets, weights
+from visualizer.common import weights
 from visualizer.common.errors import UserError
 from visualizer.latent.bank import STYLES, Bank
 from visualizer.learning.starts import random_starts
-from visualizer.neural.generator import Generator
+from visualizer.neural import generators
+from visualizer.neural.generators import AnyGenerator
 from visualizer.neural.inference import Painter, make_painter
+from visualizer.neural.stylegan.imported import KIND, StyleGan
 
 BATCH_SIZE = 16
 LINE_HEIGHT = 14
 THUMBNAIL_COLUMNS = 40
+# Truncation in the first and the last column of a StyleGAN's sheet.
+STRENGTHS = 0.3, 1.0
 
 
 def contact_sheet(
@@ -69,9 +73,17 @@ def of_thumbnails(thumbnails: np.ndarray) -> Image.Image:
     return contact_sheet(thumbnails, [""] * len(thumbnails), columns, thumbnails.shape[1])
 
 
-def of_generator(painter: Painter, columns: int = 12, rows: int = 6) -> Image.Image:
-    """What a generator draws of random codes."""
-    codes = random_starts(columns * rows, 0, torch.device("cpu")).numpy()
+def of_generator(
+    generator: AnyGenerator, device: torch.device, columns: int = 12, rows: int = 6
+) -> Image.Image:
+    """What a generator draws of random codes; of a StyleGAN in columns, each of more variety."""
+    n = columns * rows
+    if isinstance(generator, StyleGan):
+        strengths = torch.linspace(STRENGTHS[0], STRENGTHS[1], columns).repeat(rows)
+        codes = (generator.random_codes(n, 0)[0] * strengths[:, None]).numpy()
+    else:
+        codes = random_starts(n, 0, torch.device("cpu")).numpy()
+    painter = make_painter(generator, device)
     return contact_sheet(draw_codes(painter, codes), [""] * len(codes), columns)
 
 
@@ -82,10 +94,11 @@ def of_file(path: Path, device: torch.device, generator: Path | None = None) -> 
     """
     found = weights.kind(path)
     if found == "bank":
-        painter = make_painter(Generator.load(generator or assets.model("generator.safetensors")), device)
-        return of_bank(Bank.load(path), painter)
-    if found == "generator":
+        bank, network = Bank.load(path), generators.load(generator)
+        generators.space(network, generator).check(bank, path)
+        return of_bank(bank, make_painter(network, device))
+    if found in ("generator", KIND):
         if generator:
             raise UserError(f"{path} is itself a generator; leave out --generator, or give a bank.")
-        return of_generator(make_painter(Generator.load(path), device))
+        return of_generator(generators.load(path), device)
     raise UserError(f"{path} holds a {found}; a sheet shows a bank or a generator.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from visualizer.learning.photo import try_read
 from visualizer.learning.pictures import find, to_tensor
 from visualizer.neural.generator import CODE_CHANNELS, PICTURE_SIZE
 from visualizer.neural.inference import fast_numbers
+from visualizer.neural.stylegan.imported import TRUNCATION, StyleGan
 
 BATCH_SIZE = 24
 # Photos that are looked at when each class wants those nearest to it.
@@ -41,6 +42,15 @@ def random_starts(n: int, seed: int, device: torch.device) -> torch.Tensor:
     coarse = torch.randn(n, CODE_CHANNELS, 1, 1, generator=rng).expand(-1, -1, 4, 4)
     fine = torch.randn(n, CODE_CHANNELS, 4, 4, generator=rng)
     return ((coarse + fine) / 2**0.5).flatten(1).to(device)
+
+
+def random_w(network: StyleGan, n: int, seed: int, device: torch.device) -> torch.Tensor:
+    """[n, d] codes of a StyleGAN's random z, moderately strong."""
+    return network.random_codes(n, seed, TRUNCATION)[0].to(device)
+
+
+Noise = Callable[[int, int, torch.device], torch.Tensor]
+"""(how many, seed, where) to random codes [n, d]."""
 
 
 class Starts(ABC):
@@ -172,11 +182,15 @@ class BankAgain(Starts):
     From the second time on, a vector begins a little off.
     """
 
-    def __init__(self, bank: Bank, device: torch.device, seed: int):
-        """Raises UserError if the bank has vectors of no class."""
+    def __init__(self, bank: Bank, device: torch.device, seed: int, noise: Noise | None = None):
+        """noise: makes random codes of the bank's space; None are the own generator's.
+
+        Raises UserError if the bank has vectors of no class.
+        """
         if bank.classes.min() < 0:
             raise UserError("--again needs a bank that was dreamt; this one has vectors of no class.")
         self._bank, self._device, self._seed = bank, device, seed
+        self._noise = noise or random_starts
         self._codes = torch.from_numpy(bank.codes).to(device)
 
     def sample(self) -> torch.Tensor:
@@ -191,7 +205,7 @@ class BankAgain(Starts):
     def next(self, first: int, n: int, tried: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         places = self._places(first, n)
         codes = self._codes[torch.from_numpy(places)]
-        off = near(codes, random_starts(n, self._seed + first, self._device))
+        off = near(codes, self._noise(n, self._seed + first, self._device))
         again = torch.from_numpy(np.arange(first, first + n) >= len(self._bank)).to(self._device)
         classes = torch.from_numpy(self._bank.classes[places]).to(self._device)
         return torch.where(again[:, None], off, codes), classes
@@ -221,3 +235,18 @@ class BankNeighbours(InTurn):
         random = torch.from_numpy(rng.random(n) < RANDOM).to(self._device)
         codes = torch.where(random[:, None], codes, near(self._codes[chosen], codes))
         return codes, torch.from_numpy(classes).to(self._device)
+
+
+class RandomStarts(InTurn):
+    """Given classes in turn, each from a random code of a StyleGAN."""
+
+    def __init__(self, classes: Sequence[int], network: StyleGan, device: torch.device, seed: int):
+        super().__init__(classes, seed)
+        self._network, self._device, self._seed = network, device, seed
+
+    def sample(self) -> torch.Tensor:
+        return random_w(self._network, 1000, self._seed, self._device)
+
+    def next(self, first: int, n: int, tried: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        classes = torch.from_numpy(self.classes(first, n)).to(self._device)
+        return random_w(self._network, n, self._seed + 1 + first, self._device), classes

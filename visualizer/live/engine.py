@@ -62,6 +62,7 @@ def run_live(
     generator: Path | None = None,
     stage: StageWishes | None = None,
     channels: tuple[int, ...] = (),
+    bank: Path | None = None,
 ) -> Statistics:
     """Open the window and play until somebody quits; returns what was measured.
 
@@ -70,7 +71,7 @@ def run_live(
     runs, "auto", "cpu" or "cuda". monitor: the number of a display. size: of the window in pixels.
     allow_flashing: switch the flash limiter off. seconds: stop after so long. statistics: to write to.
     generator: a file; None is the shipped one. stage: by what else than keys it is played. channels:
-    which of a microphone's to hear; none are all.
+    which of a microphone's to hear; none are all. bank: a file that plays instead of the presets' own.
 
     Raises NoDisplay if no window can be opened, and UserError for anything else that was asked for and isn't
     there.
@@ -78,7 +79,9 @@ def run_live(
     begun = time.perf_counter()
     # Threads of torch that wait for each other without sleeping would take the callback's time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    wishes = Wishes(source, preset, device, compute, allow_flashing, generator, stage or NOTHING, channels)
+    wishes = Wishes(
+        source, preset, device, compute, allow_flashing, generator, stage or NOTHING, channels, bank
+    )
     try:
         with (
             handing_over(SWITCH_INTERVAL_S),

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from visualizer.picture.stage import Stage
 
 
+# Fewer pictures a second than these, and people are told.
+EVERY_FRAME = 24.0
+
+
 @dataclass(frozen=True)
 class Wishes:
     """What the user asked for; see `run_live`."""
@@ -35,6 +39,7 @@ class Wishes:
     generator: Path | None = None
     stage: StageWishes = NOTHING
     channels: tuple[int, ...] = ()
+    bank: Path | None = None
 
 
 @dataclass
@@ -59,14 +64,14 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     import torch
 
     from visualizer.audio.conductor import Led
-    from visualizer.common import assets
     from visualizer.common.cores import painting_threads
+    from visualizer.control.banks import Banks
     from visualizer.control.repertoire import Repertoire
     from visualizer.latent.physics import Physics
     from visualizer.latent.ring import Ring
     from visualizer.live.hearing import Hearing
-    from visualizer.neural.generator import Generator
-    from visualizer.neural.inference import choose_device
+    from visualizer.neural import generators
+    from visualizer.neural.inference import choose_device, pictures_a_second
     from visualizer.neural.steadfast import show_painter
     from visualizer.neural.stream import PictureStream
     from visualizer.picture.flash.limiter import FlashLimiter
@@ -74,15 +79,21 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
 
     threads = painting_threads()
     torch.set_num_threads(threads)
-    repertoire = Repertoire(wishes.preset, only=wishes.stage.set.paths)
+    generator = generators.load(wishes.generator)
+    space = generators.space(generator, wishes.generator)
+    banks = Banks(wishes.bank, space, generators.made_up(generator))
+    repertoire = Repertoire(wishes.preset, only=wishes.stage.set.paths, banks=banks)
     look = repertoire.load(repertoire.start)
     device = choose_device(wishes.compute)
-    generator = Generator.load(wishes.generator or assets.model("generator.safetensors"))
     painter = show_painter(generator, device, threads, backstage.warn)
-    painter(look.targets[:1], look.targets[:1])  # the first one takes long
+    rate = pictures_a_second(painter, look.targets[:1])
+    if rate < EVERY_FRAME:
+        backstage.warn(
+            f"about {rate:.2g} pictures a second of this generator here; frames between them are blends."
+        )
     ring = Ring()
     physics = Physics(ring, look.motion())
-    stage = Stage(aspect, FlashLimiter(not wishes.allow_flashing))
+    stage = Stage(aspect, FlashLimiter(not wishes.allow_flashing), generator.picture_size)
     stage.play(look.preset, stage.effects(look.preset), 0)
     stage.blackout.level = 1.0
     stream = PictureStream(painter, lambda: physics.pose)

@@ -234,11 +234,11 @@ class Programme:
         from visualizer.output.stills import read_still
         from visualizer.picture.effects.effects import Effects
 
-        path = self._parts.repertoire.still(look.place)
+        path = self._parts.repertoire.still(look.place) if look.own_bank else None
         if path is not None:
             return read_still(path)
-        effects = Effects(look.preset.display, look.preset.drive, 1.0)
         picture = torch.as_tensor(self._parts.painter(look.targets[:1], look.targets[:1])[0])
+        effects = Effects(look.preset.display, look.preset.drive, 1.0, len(picture))
         return effects(picture, Accents(-20.0), 1 / 60).numpy(force=True)
 
     def _edited(self, place: int) -> None:

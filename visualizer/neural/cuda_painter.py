@@ -17,8 +17,9 @@ import torch
 
 from visualizer.neural.cuda_generator import CudaGenerator
 from visualizer.neural.cuda_kernels import NoKernels
-from visualizer.neural.generator import PICTURE_SIZE, Generator, fold_norms
+from visualizer.neural.generator import Generator, fold_norms
 from visualizer.neural.layout import channels_last
+from visualizer.neural.stylegan.imported import StyleGan
 
 # Before recording, the libraries make their handles and workspaces, and cuDNN tries its algorithms.
 WARM_UP = 3
@@ -46,13 +47,16 @@ class CudaPainter:
     With the cuda-bindings package the kernels between the convolutions are our own.
     """
 
-    def __init__(self, generator: Generator, device: torch.device, own_kernels: bool = True):
+    def __init__(self, generator: Generator | StyleGan, device: torch.device, own_kernels: bool = True):
         """own_kernels: use them if they can be had. Raises RuntimeError, of torch's many kinds, if the card
         can't paint."""
         self.device = device
         self.name = "CUDA graph float16"
         self._code_dim = generator.code_dim
-        own = own_network(generator, device) if own_kernels else None
+        self._size = generator.picture_size
+        own = None
+        if own_kernels and isinstance(generator, Generator):
+            own = own_network(generator, device)
         if own is not None:
             self.name += " with own kernels"
         self._network = own or plain_network(generator, device)
@@ -98,7 +102,7 @@ class CudaPainter:
     def _record(self, n: int) -> Recorded:
         host = torch.zeros(2, n, self._code_dim, pin_memory=True)
         codes = torch.zeros(2, n, self._code_dim, device=self.device)
-        pictures = torch.empty(n, PICTURE_SIZE, PICTURE_SIZE, 3, dtype=torch.uint8, device=self.device)
+        pictures = torch.empty(n, self._size, self._size, 3, dtype=torch.uint8, device=self.device)
 
         def draw() -> None:
             codes.copy_(host, non_blocking=True)
@@ -127,12 +131,18 @@ def own_network(generator: Generator, device: torch.device) -> Network | None:
         return None
 
 
-def plain_network(generator: Generator, device: torch.device) -> Network:
-    """The network with torch's kernels alone."""
-    network = channels_last(fold_norms(generator).to(device, torch.float16))
+def plain_network(generator: Generator | StyleGan, device: torch.device) -> Network:
+    """The network with torch's kernels alone; of a StyleGAN, only the features are in float16."""
+    network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    if isinstance(generator, Generator):
+        network = channels_last(fold_norms(generator).to(device, torch.float16))
+        dtype = torch.float16
+    else:
+        network = channels_last(generator.in_half().to(device))
+        dtype = torch.float32
 
     def draw(shape: torch.Tensor, matter: torch.Tensor, pictures: torch.Tensor) -> None:
-        made = network(shape.half(), matter.half()).permute(0, 2, 3, 1)
+        made = network(shape.to(dtype), matter.to(dtype)).permute(0, 2, 3, 1)
         pictures.copy_(made.float().mul(255).add(0.5))
 
     return draw

@@ -76,10 +76,18 @@ class Generator(nn.Module):
         self.blocks = nn.ModuleList(UpBlock(i, o, n < refined) for n, (i, o) in enumerate(pairwise(sizes)))
         self.to_rgb = nn.Conv2d(channels[-1], 3 * 4, 3, padding=1)
 
+    space = ""
+    """The mark of the space of its codes: generators share one that were trained with the same encoder."""
+
     @property
     def code_dim(self) -> int:
         """Numbers in a code."""
         return self.style.in_features
+
+    @property
+    def picture_size(self) -> int:
+        """Pixels across."""
+        return 2 * CODE_SIZE * 2 ** len(self.blocks)
 
     def forward(self, shape: torch.Tensor, matter: torch.Tensor | None = None) -> torch.Tensor:
         """shape: [n, 4096], where things are; matter: [n, 4096], what they are made of, None for the same."""
@@ -93,7 +101,8 @@ class Generator(nn.Module):
     @classmethod
     def load(cls, path: Path | str) -> Generator:
         """Read a generator file, of whatever channels. Raises UserError if it isn't one."""
-        tensors = strip_prefix(weights.load(path, "generator")[0], "generator.")
+        found = weights.load(path, "generator")[0]
+        tensors = strip_prefix(found, "generator.")
         try:
             generator = cls(*_shape(tensors))
             generator.load_state_dict(tensors)
@@ -101,6 +110,7 @@ class Generator(nn.Module):
             raise UserError(
                 f"{path} holds a generator of another version's architecture; train it again with this one."
             ) from None
+        generator.space = weights.fingerprint(strip_prefix(found, "encoder."))
         return channels_last(generator.eval().requires_grad_(False))
 
 

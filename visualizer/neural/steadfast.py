@@ -11,6 +11,7 @@ import torch
 from visualizer.neural.generator import Generator
 from visualizer.neural.inference import make_painter
 from visualizer.neural.stream import Painting
+from visualizer.neural.stylegan.imported import StyleGan
 
 # What torch raises when the card's memory is full, cuDNN or cuBLAS fail there, or the driver is gone: all of
 # them RuntimeErrors, and which of them differs from version to version.
@@ -49,7 +50,7 @@ class SteadfastPainter:
 
 
 def show_painter(
-    generator: Generator, device: torch.device, threads: int, tell: Callable[[str], None]
+    generator: Generator | StyleGan, device: torch.device, threads: int, tell: Callable[[str], None]
 ) -> Painting:
     """The painter for a window. On a card, pictures stay there until they are drawn.
 

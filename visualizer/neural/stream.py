@@ -22,7 +22,7 @@ from visualizer.common.cores import give_way
 from visualizer.latent.code import Code
 
 # The furthest that a picture is painted ahead of its beginning.
-LONGEST_S = 0.1
+LONGEST_S = 3.0
 # A picture is to be ready so long before it is needed.
 SPARE_S = 0.002
 

@@ -25,7 +25,7 @@ from visualizer.common.cores import handing_over
 from visualizer.common.errors import UserError
 from visualizer.common.progress import bar
 from visualizer.control import preset as presets
-from visualizer.latent.bank import Bank
+from visualizer.control.banks import Banks
 from visualizer.latent.code import Code, stack
 from visualizer.latent.motion import Motion
 from visualizer.neural.generator import PICTURE_SIZE
@@ -249,11 +249,14 @@ def render(
 
 
 def open_parts(
-    preset_name: str, codebook_path: Path | None = None, seed: int | None = None
+    preset_name: str,
+    codebook_path: Path | None = None,
+    seed: int | None = None,
+    banks: Banks | None = None,
 ) -> tuple[presets.Preset, Codebook, Motion]:
-    """The preset and the parts that it names. Raises UserError."""
+    """The preset and its parts. banks: which bank it plays, None is its own. Raises UserError."""
     path = presets.find(preset_name)
     preset = presets.load(path)
     codebook = Codebook.load(codebook_path or presets.resolve(preset.codebook.file, path, "codebook.file"))
-    bank = Bank.load(presets.resolve(preset.bank.file, path, "bank.file"))
+    preset, bank = (banks or Banks()).choose(preset, path)
     return preset, codebook, preset.motion(preset.targets(bank, codebook, seed))

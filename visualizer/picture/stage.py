@@ -36,8 +36,10 @@ class Stage:
     limiter.
     """
 
-    def __init__(self, aspect: float, limiter: FlashLimiter | None = None):
-        """aspect: width / height of the window."""
+    def __init__(self, aspect: float, limiter: FlashLimiter | None = None, picture_size: int = PICTURE_SIZE):
+        """aspect: width / height of the window. picture_size: in pixels; it follows the pictures if they have
+        another."""
+        self._picture_size = picture_size
         self.limiter = limiter or FlashLimiter()
         self.blackout = Fade(BLACKOUT_S)
         self.brightness = self._bright = 1.0
@@ -51,7 +53,7 @@ class Stage:
 
     def effects(self, preset: Preset) -> Effects:
         """A preset's effects in the shape of the stage, for `play`. May be called on another thread."""
-        return Effects(preset.display, preset.drive, self.aspect, PICTURE_SIZE)
+        return Effects(preset.display, preset.drive, self.aspect, self._picture_size)
 
     def play(self, preset: Preset, effects: Effects, fade: float) -> None:
         """Go over to a preset's effects within `fade` seconds."""
@@ -72,11 +74,14 @@ class Stage:
 
     @torch.inference_mode()
     def __call__(self, picture: torch.Tensor, sound: Accents, dt: float) -> torch.Tensor:
-        """The frame [h, w, 3] uint8 to show for a picture [256, 256, 3] uint8.
+        """The frame [h, w, 3] uint8 to show for a picture [s, s, 3] uint8.
 
         sound: since the last frame, dt seconds ago.
         """
         assert self._effects is not None, "nothing is played"
+        if picture.shape[0] != self._picture_size:
+            self._picture_size = picture.shape[0]
+            self.reshape(self.aspect)
         frame = self._fit(self._effects(picture, sound, dt))
         self._progress += dt / self._fade_s
         if self._progress >= 1:
@@ -108,7 +113,7 @@ class Stage:
 
     def _fit(self, frame: torch.Tensor) -> torch.Tensor:
         """To the stage's shape, whatever the preset's framing gives."""
-        shape = frame_shape(PICTURE_SIZE, self.aspect, "mirror")
+        shape = frame_shape(self._picture_size, self.aspect, "mirror")
         if tuple(frame.shape[:2]) == shape:
             return frame
         planes = frame.permute(2, 0, 1)[None]

@@ -60,7 +60,7 @@ class Effects:
         return not (moving or t.kaleidoscope or t.brightness != 1 or t.saturation != 1 or self._drive.acts)
 
     def __call__(self, picture: torch.Tensor, sound: Accents, dt: float) -> torch.Tensor:
-        """One frame [h, w, 3] uint8 from a picture [256, 256, 3] uint8.
+        """One frame [h, w, 3] uint8 from a picture [s, s, 3] uint8.
 
         sound: since the last frame, dt seconds ago. A preset without effects gets the framed picture
         untouched.
