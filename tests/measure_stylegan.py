@@ -10,25 +10,15 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-import torch
 
-from visualizer.bench.stylegan import measure_stylegan
+from visualizer.bench.stylegan import W_DIM, measure_stylegan, plan2, with_random_weights
 from visualizer.neural.inference import choose_device
-from visualizer.neural.stylegan import stylegan2, stylegan3
-from visualizer.neural.stylegan.imported import StyleGan, StyleGanPlan
+from visualizer.neural.stylegan import stylegan3
+from visualizer.neural.stylegan.imported import StyleGanPlan
 from visualizer.neural.stylegan.mapping import MappingPlan
 
-W_DIM = 512
 FILTER_TAPS = 6
 MARGIN = 10
-
-
-def plan2(size: int) -> StyleGanPlan:
-    """StyleGAN2 as its authors' programs configure it: half as many channels below 512 pixels."""
-    base = 32768 if size >= 512 else 16384
-    channels = tuple(min(512, base // 2**i) for i in range(2, size.bit_length()))
-    mapping = MappingPlan(512, 0, 0, (W_DIM,) * 8)
-    return StyleGanPlan(mapping, stylegan2.Architecture(W_DIM, channels, clamp=256.0))
 
 
 def plan3(size: int, radial: bool, channel_base: int = 32768, n: int = 14, critical: int = 2) -> StyleGanPlan:
@@ -78,25 +68,6 @@ def plan3(size: int, radial: bool, channel_base: int = 32768, n: int = 14, criti
         clamp=256.0,
     )
     return StyleGanPlan(MappingPlan(512, 0, 0, (W_DIM,) * 2), made)
-
-
-def with_random_weights(plan: StyleGanPlan) -> StyleGan:
-    """A network of which every layer keeps the size of its signals."""
-    rng = torch.Generator().manual_seed(0)
-    network = StyleGan(plan)
-    for name, tensor in network.state_dict().items():
-        kind = name.split(".")[-1]
-        if kind in ("blur", "up_filter", "down_filter"):
-            tensor.fill_(1 / tensor.numel())
-        elif kind == "gain" or name.endswith("style.bias"):
-            tensor.fill_(1.0)
-        elif kind == "transform":
-            tensor.copy_(torch.eye(3))
-        elif tensor.ndim >= 2 and kind == "weight":
-            tensor.copy_(torch.randn(tensor.shape, generator=rng) / tensor[0].numel() ** 0.5)
-        else:
-            tensor.copy_(0.1 * torch.randn(tensor.shape, generator=rng))
-    return network.ready()
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from visualizer.audio.song import Recording
 from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.bench.clock import side_by_side
 from visualizer.bench.report import Row
-from visualizer.bench.stylegan2 import StyleGan2
+from visualizer.bench.stylegan import plan2, with_random_weights
 from visualizer.neural.cuda_painter import CudaPainter
 from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
 from visualizer.neural.inference import Painter, TorchPainter, fast_dtype, make_painter
@@ -130,7 +130,7 @@ def measure_generator(generator: Generator, device: torch.device, seconds: float
     plain = Generator(generator.channels, generator.refined)
     plain.load_state_dict(generator.state_dict())
     plain.eval().to(device)
-    style_gan = StyleGan2().eval().to(device)
+    style_gan = with_random_weights(plan2(256)).to(device)
     one = _codes(1, generator)
     code = [torch.from_numpy(part).to(device) for part in one]
     latent = torch.randn(1, 512, device=device)
@@ -138,7 +138,9 @@ def measure_generator(generator: Generator, device: torch.device, seconds: float
     calls: dict[str, Callable[[], object]] = {name: partial(p, *one) for name, p in ways.items()}
     with torch.inference_mode():
         calls["plain eager float32"] = lambda: plain(*code)
-        calls["StyleGAN2's size, eager float32"] = lambda: style_gan(latent)
+        calls["StyleGAN2's size, eager float32"] = lambda: style_gan(
+            style_gan.codes(style_gan.mapping(latent))
+        )
         took = side_by_side(calls, 4 * seconds, device)
     slow = took["plain eager float32"]
     for name, s in took.items():

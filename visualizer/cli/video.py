@@ -85,19 +85,19 @@ def make_video(
     from visualizer.control.banks import Banks
     from visualizer.neural import generators
     from visualizer.neural.inference import choose_device, make_painter, pictures_a_second
+    from visualizer.neural.stylegan.imported import StyleGan
     from visualizer.offline import engine as offline
 
     network = generators.load(generator)
     banks = Banks(bank, generators.space(network, generator), generators.made_up(network))
     chosen, sounds, motion = offline.open_parts(preset, codebook, seed, banks)
     painter = make_painter(network, choose_device(compute), painting_threads())
-    rate = pictures_a_second(painter, motion.targets[:1])
-    if rate < fps:
-        click.echo(
-            f"about {rate:.2g} pictures a second of this generator here: {fps / rate:.0f} s of work for "
-            f"each second of video.",
-            err=True,
-        )
+    if isinstance(network, StyleGan):
+        painter(motion.targets[:1])  # the first one takes long
+        rate = pictures_a_second(painter, motion.targets[:1])
+        if rate < fps:
+            work = f"{fps / rate:.0f} s of work for each second of video"
+            click.echo(f"about {rate:.2g} pictures of {network.name} a second here: {work}.", err=True)
     if allow_flashing:
         options.warn_of_flashing(str(output))
     report = offline.render(song, output, chosen, motion, sounds, painter, size, fps, not allow_flashing)

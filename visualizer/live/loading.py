@@ -74,6 +74,7 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     from visualizer.neural.inference import choose_device, pictures_a_second
     from visualizer.neural.steadfast import show_painter
     from visualizer.neural.stream import PictureStream
+    from visualizer.neural.stylegan.imported import StyleGan
     from visualizer.picture.flash.limiter import FlashLimiter
     from visualizer.picture.stage import Stage
 
@@ -86,11 +87,11 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     look = repertoire.load(repertoire.start)
     device = choose_device(wishes.compute)
     painter = show_painter(generator, device, threads, backstage.warn)
-    rate = pictures_a_second(painter, look.targets[:1])
-    if rate < EVERY_FRAME:
-        backstage.warn(
-            f"about {rate:.2g} pictures a second of this generator here; frames between them are blends."
-        )
+    painter(look.targets[:1], look.targets[:1])  # the first one takes long
+    if isinstance(generator, StyleGan):
+        rate = pictures_a_second(painter, look.targets[:1])
+        if rate < EVERY_FRAME:
+            backstage.warn(f"about {rate:.2g} pictures of {generator.name} a second here, blended.")
     ring = Ring()
     physics = Physics(ring, look.motion())
     stage = Stage(aspect, FlashLimiter(not wishes.allow_flashing), generator.picture_size)

@@ -67,11 +67,7 @@ def make_painter(
 
 
 def pictures_a_second(painter: Painting, codes: np.ndarray) -> float:
-    """How many pictures a second a painter draws now, one at a time; codes: [1, d], an example.
-
-    The first one, for which it gets ready, doesn't count.
-    """
-    painter(codes, codes)
+    """How many pictures a second a painter draws now, once it is ready; codes: [1, d], an example."""
     begun = time.perf_counter()
     painter(codes, codes)
     return 1 / (time.perf_counter() - begun)

@@ -183,6 +183,8 @@ class StyleGan(nn.Module):
     def in_half(self) -> StyleGan:
         """A copy whose features are float16, as cards compute fastest; what steers them stays float32."""
         network = copy.deepcopy(self)
+        if self.plan.synthesis.clamp is None:  # nothing keeps its features within float16's range
+            return network
         for name, tensor in [*network.synthesis.named_parameters(), *network.synthesis.named_buffers()]:
             if name.split(".")[-1] in HALVED and ".style." not in f".{name}" and "waves." not in name:
                 tensor.data = tensor.data.half()
