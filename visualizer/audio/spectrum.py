@@ -16,6 +16,7 @@ import numpy as np
 import scipy.fftpack
 
 from visualizer.audio.bands import BandPower, band_edges
+from visualizer.audio.rest import Rest
 from visualizer.audio.slices import LONGEST, short_slices
 
 # Of all sound in the program, frames a second; files and devices of other rates are resampled.
@@ -25,10 +26,6 @@ SAMPLE_RATE = 44100
 LIMIT = 16.0
 # How many windows long the tape is that samples are recorded on before it is wound back.
 TAPE = 4
-# Silence is what is below any music, or far below what was heard lately.
-SILENCE_DB = -80.0
-SILENCE_BELOW_PEAK_DB = 50.0
-PEAK_FALL_DB_PER_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -87,8 +84,8 @@ class Window:
     loudness: dB re a full-scale sine, -120 at the least.
     onset: 0..1, how much the spectrum rose since the last window (spectral flux; 1 is 15 dB
         averaged over the bands).
-    silent: true below -80 dB, or more than 50 dB under the recent peak: a state of its own, in
-        which nothing adapts.
+    silent: true below -110 dB, more than 50 dB under the recent peak, and in the steady noise of a pause,
+        see `Rest`: a state of its own, in which nothing adapts.
     """
 
     bands: np.ndarray
@@ -138,7 +135,7 @@ class Spectrum:
         self._forget = s.hop_s / s.adapt_s
         self._weight_sum = 0.0
         self._level = 0.0
-        self._peak = SILENCE_DB
+        self._rest = Rest(s.edges, s.sr / s.n_fft, s.hop_s)
         self._release = 1 - np.exp(-s.hop_s / self.RELEASE_S)
         self._heard = 0.0
         self._was_silent = True
@@ -183,14 +180,23 @@ class Spectrum:
         np.maximum(w.power_db, 1e-20, out=w.power_db)
         np.log10(w.power_db, out=w.power_db)
         w.power_db *= 10
-        self._peak = max(w.loudness, self._peak - PEAK_FALL_DB_PER_S * self.settings.hop_s)
-        w.silent = w.loudness < max(SILENCE_DB, self._peak - SILENCE_BELOW_PEAK_DB)
+        verdict = self._rest(w.power_db, w.loudness, self._level)
+        w.silent = verdict.still
+        if verdict.shift:
+            self._follow_down(verdict.shift)
         if w.silent:
             w.bands[:] = 0.0
             w.onset = 0.0
             self._was_silent = True
             return
         self._adapt_and_compare()
+
+    def _follow_down(self, shift: float) -> None:
+        """The music is quieter for good, by a common gain of so many dB: it is heard as before."""
+        self._level += shift
+        self._mean += shift
+        # What was loud no longer weighs more.
+        self._weight_sum *= 10 ** (shift / 40)
 
     def _adapt_and_compare(self) -> None:
         """Everything here is relative to the music's own level, so that a fader changes nothing."""
