@@ -166,6 +166,18 @@ CONTROLS: tuple[Control, ...] = (
         keys=(Key(("d",), "D", step=1),),
         spoken=("back to what it heard before", "the demo tune"),
     ),
+    Choice(
+        name="input",
+        section="Sound",
+        help="the device that is listened to",
+        keys=(Key(("a",), "A", "the next input device", step=1),),
+    ),
+    Choice(
+        name="channels",
+        section="Sound",
+        help="which of the input's channels are heard",
+        keys=(Key(("j",), "J", step=1),),
+    ),
     Trigger(
         name="tap",
         section="Sound",

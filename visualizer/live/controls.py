@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from visualizer.audio.conductor import Conductor
 from visualizer.control import keys
 from visualizer.control.desk import Desk, Turn
-from visualizer.control.kinds import Choice, Value
+from visualizer.control.kinds import Choice, Unfit, Value
 from visualizer.control.set_list import SET_LIST
 from visualizer.live.lesson import Lesson
 from visualizer.output.window import Window, key_of
 
 if TYPE_CHECKING:
+    from visualizer.live.inputs import Inputs
     from visualizer.live.loading import Parts
     from visualizer.live.programme import Programme
     from visualizer.output.hud import Hud
 
+ALL = "all"
 # The hud's, which draws too much to be imported here.
 PANELS = ("help", "info", "strip", "code")
 
@@ -40,14 +43,15 @@ class Controls:
         self._keys = desk.way("keys", aloud=True)
         self._parts: Parts | None = None
         self._programme: Programme | None = None
+        self._inputs: Inputs | None = None
         self._leaving = keys.Leaving()
         self._held = -1  # the place of the key that learns, whatever a layout has there
         self._words = ""
         self._said = self._resized = 0.0
 
-    def begin(self, parts: Parts, programme: Programme) -> None:
+    def begin(self, parts: Parts, programme: Programme, inputs: Inputs) -> None:
         """From now on, all controls do something."""
-        self._parts, self._programme = parts, programme
+        self._parts, self._programme, self._inputs = parts, programme, inputs
 
     def take(self, events: list) -> None:
         """Act on pygame's events, and on the orders."""
@@ -59,8 +63,9 @@ class Controls:
                 if press is not None and press.control == "learn":
                     self._held = event.scancode
                     self._keys.order("learn", 1)
-                elif press is not None and self._possible(press):
-                    self._keys.order(press.control, press.amount, press.verb)
+                elif press is not None:
+                    with suppress(Unfit):  # there is no ninth preset, or nothing to choose from yet
+                        self._keys.order(press.control, press.amount, press.verb)
             elif event.type == pygame.KEYUP and event.key == pygame.K_ESCAPE:
                 self._leaving.release()
             elif event.type == pygame.KEYUP and event.scancode == self._held:
@@ -88,15 +93,6 @@ class Controls:
         if self._words and now - self._said >= SAYING_S:
             self._hud.say(self._words)
             self._words, self._said = "", now
-
-    def _possible(self, press: keys.Press) -> bool:
-        """Whether there is a preset of that number."""
-        presets = self._desk.options.get("preset", ())
-        return (
-            press.control != "preset"
-            or (press.verb == "step" and bool(presets))
-            or (press.amount is not None and press.amount <= len(presets))
-        )
 
     def _leave(self, pressed: float) -> None:
         if self._leaving.press(pressed, self._window.fullscreen):
@@ -139,6 +135,17 @@ class Controls:
                 parts.stage.blackout.wanted = value
             case "brightness":
                 parts.stage.brightness = value
+            case "input" | "channels" if self._inputs is not None:
+                if not parts.hearing.listens:
+                    self._words = "it doesn't listen now, it plays"
+                    return
+                device = value if control.name == "input" else self._desk.values["input"]
+                self._inputs.choose(device, value if control.name == "channels" else ALL)
+                channels = self._desk.values["channels"]
+                self._hud.say(
+                    f"{device}, {channels} channels" if channels == ALL else f"{device}, {channels}",
+                    meter=True,
+                )
             case "favourite":
                 programme.set_list.mark(value)
             case "cycle" | "shuffle" | "cycle_length" | "cycle_unit":
@@ -151,7 +158,7 @@ class Controls:
         self._desk.settled(control.name, value)
 
     def _say(self, turn: Turn) -> None:
-        if turn.aloud and turn.control.name != "preset":
+        if turn.aloud and turn.control.name not in ("preset", "input", "channels"):
             self._words = turn.control.says(turn.value) or self._words
 
     def _mirror(self) -> None:

@@ -231,6 +231,7 @@ class Engine:
 
     def _begin(self, parts: Parts) -> None:
         """Everything is there."""
+        from visualizer.live.inputs import Inputs
         from visualizer.live.programme import Programme
 
         self._parts = parts
@@ -246,7 +247,8 @@ class Engine:
         self.programme = Programme(
             parts, self._wishes.stage.set, self.hud, self.desk, self._backstage, self._window.set_title
         )
-        self._controls.begin(parts, self.programme)
+        inputs = Inputs(parts.hearing, self.desk, self._backstage)
+        self._controls.begin(parts, self.programme, inputs)
 
     def _close_hearing(self, hearing: Hearing) -> None:
         if hearing.sound is not None:
@@ -284,7 +286,7 @@ class Engine:
         word = parts.hearing.news() or self._guide.word(parts.hearing, now)
         if word is not None:
             log.info(word[0])
-            self.hud.say(*word)
+            self.hud.say(*word, meter=True)
         self._ending = self._ending or parts.hearing.follow()
         if self._ending:
             parts.stage.blackout.wanted = True

@@ -25,7 +25,7 @@ class Hearing:
     """What is heard now. Devices are opened and closed backstage; nothing here makes the caller wait.
 
     sound: the microphone or player, or None while it changes. by: the codebook that names what is heard.
-    demo: whether it is the demo tune, because somebody asked for that.
+    device, channels: as they were asked for. demo: whether it is the demo tune, because somebody wants that.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Hearing:
         self._wanted: Codebook | None = None
         # How often a sound was to be opened, and which of these times it was done last.
         self._asked = self._opened = 0
-        self._source, self._device, self._ring, self._backstage = source, device, ring, backstage
-        self._channels = channels
+        self._source, self.device, self._ring, self._backstage = source, device, ring, backstage
+        self.channels = channels
         self.demo = False
         self._status, self._since, self._told = "", time.perf_counter(), False
         self._name = ""
@@ -68,6 +68,12 @@ class Hearing:
         self._wanted = codebook
         if codebook is not self.by and self.listens:
             self.begin(codebook)
+
+    def listen_to(self, device: str | None, channels: tuple[int, ...]) -> None:
+        """Listen to another device, None for the system's, or to other channels of it, none for all."""
+        self.device, self.channels = device, channels
+        if self._wanted is not None and self.listens:
+            self.begin(self._wanted)
 
     def toggle_demo(self) -> bool:
         """Change over to the demo tune, or back. Returns whether it is the demo tune now."""
@@ -129,9 +135,9 @@ class Hearing:
             return
         self.close()
         self._name = ""
-        device = self._device if source is self._source else None
+        device = self.device if source is self._source else None
         if source == "microphone":
-            sound: Ears = Microphone(codebook, self._ring, device, self._channels)
+            sound: Ears = Microphone(codebook, self._ring, device, self.channels)
         else:
             # Only songs need what reads and plays them, and these take a while to load.
             from visualizer.audio.demo_process import begin_demo_tune

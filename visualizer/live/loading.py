@@ -70,6 +70,7 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     from visualizer.latent.physics import Physics
     from visualizer.latent.ring import Ring
     from visualizer.live.hearing import Hearing
+    from visualizer.live.inputs import remembered
     from visualizer.neural import generators
     from visualizer.neural.inference import choose_device, pictures_a_second
     from visualizer.neural.steadfast import show_painter
@@ -98,7 +99,10 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     stage.play(look.preset, stage.effects(look.preset), 0)
     stage.blackout.level = 1.0
     stream = PictureStream(painter, lambda: physics.pose)
-    hearing = Hearing(wishes.source, wishes.device, Led(ring, conductor), backstage, wishes.channels)
+    device_name, channels = wishes.device, wishes.channels
+    if wishes.source == "microphone" and device_name is None and not channels:
+        device_name, channels = remembered()
+    hearing = Hearing(wishes.source, device_name, Led(ring, conductor), backstage, channels)
     # What is there now stays; the collector need not go through it again during the show.
     gc.freeze()
     return Parts(repertoire, painter, physics, ring, hearing, stage, stream, look)

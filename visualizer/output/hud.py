@@ -78,9 +78,11 @@ class Hud:
         """The message that is seen now, or ""."""
         return str(self._message.content[0]) if self._message.left > 0 else ""
 
-    def say(self, text: str, warning: bool = False, seconds: float | None = None) -> None:
-        """Show a sentence for a while."""
-        self._message.say(seconds or (WARNING_S if warning else MESSAGE_S), text, warning)
+    def say(
+        self, text: str, warning: bool = False, seconds: float | None = None, meter: bool = False
+    ) -> None:
+        """Show a sentence for a while. meter: and below it, how loud it is."""
+        self._message.say(seconds or (WARNING_S if warning else MESSAGE_S), text, warning, meter)
 
     def announce(self, title: str, description: str = "") -> None:
         """Show a preset's title for a while."""
@@ -102,6 +104,9 @@ class Hud:
         """Draw what is to be seen over a window of a size in pixels, dt seconds after the last time."""
         self._size = (width, height)
         unit = panels.unit_for(width, height)
+        level = min(1.0, max(0.0, 1 - self.level / METER_FLOOR))
+        # Up at once, down slowly, as meters do.
+        self._meter = max(level, self._meter - dt / 1.5)
         alpha = {name: fade.step(dt) for name, fade in self._fades.items()}
         title, message = self._title.step(dt), self._message.step(dt)
         self._overlays.begin(width, height)
@@ -133,12 +138,16 @@ class Hud:
             left, top = (width - panel.size[0]) / 2, (height - panel.size[1]) / 2
             self._overlays.panel(panel, left, top, alpha["code"])
         if message > 0:
-            text, warning = self._message.content
+            text, warning, metered = self._message.content
             panel = self._message.panel
             panel.show((text, warning, unit, width), lambda: panels.message(text, unit, width, warning))
             # The help's last row says how to quit; of its first, only the heading is covered.
             top = unit / 2 if self.shows("help") else floor - panel.size[1]
-            self._overlays.panel(panel, (width - panel.size[0]) / 2, top, message)
+            left = (width - panel.size[0]) / 2
+            self._overlays.panel(panel, left, top, message)
+            if metered:
+                box = left + unit, top + panel.size[1] - 0.42 * unit, panel.size[0] - 2 * unit, 0.2 * unit
+                self._draw_meter(box, message)
 
     def _draw_strip(self, unit: int, alpha: float) -> int:
         if alpha == 0 or not self.thumbnails:
@@ -163,9 +172,10 @@ class Hud:
         panel.show((self._rows, unit), lambda: panels.info(self._rows, unit))
         self._overlays.panel(panel, unit, unit, alpha)
         left, top, length, thickness = panels.meter_box(panel.size, unit)
-        level = min(1.0, max(0.0, 1 - self.level / METER_FLOOR))
-        # Up at once, down slowly, as meters do.
-        self._meter = max(level, self._meter - dt / 1.5)
-        self._overlays.rectangle((unit + left, unit + top, length, thickness), PALE, 0.15 * alpha)
+        self._draw_meter((unit + left, unit + top, length, thickness), alpha)
+
+    def _draw_meter(self, box: tuple[float, float, float, float], alpha: float) -> None:
+        left, top, length, thickness = box
+        self._overlays.rectangle(box, PALE, 0.15 * alpha)
         colour = WARM if self._meter > 0.95 else PALE
-        self._overlays.rectangle((unit + left, unit + top, length * self._meter, thickness), colour, alpha)
+        self._overlays.rectangle((left, top, length * self._meter, thickness), colour, alpha)
