@@ -135,7 +135,8 @@ class Value(Control):
 
     def written(self, value: float) -> str:
         """The value with its unit."""
-        text = f"{value:.0f}" if abs(value) >= 100 or self.digits == 0 else f"{value:.2f}"
+        decimals = 0 if abs(value) >= 100 or self.digits == 0 else 1 if abs(value) >= 10 else 2
+        text = f"{value:.{decimals}f}"
         return f"{text} {self.unit}".strip()
 
     def range(self) -> str:

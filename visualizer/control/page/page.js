@@ -20,13 +20,14 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-const label = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
+const capital = (words) => words[0].toUpperCase() + words.slice(1);
+const label = (name) => capital(name).replaceAll("_", " ");
 
 function slider(control) {
   const id = `value-${control.name}`;
   const input = make("input", { id, type: "range", min: 0, max: 1000, step: 1, "aria-describedby": `${id}-help` });
   const output = make("output", { for: id });
-  let touched = 0, waiting = null;
+  let touched = -Infinity, waiting = null;
   input.addEventListener("input", () => {
     touched = performance.now();
     if (waiting === null) requestAnimationFrame(() => { order(control.name, "share", waiting / 1000); waiting = null; });
@@ -38,7 +39,7 @@ function slider(control) {
     if (performance.now() - touched > HELD_MS) input.value = Math.round(1000 * state.share);
   };
   return make("div", { class: "value" }, make("label", { for: id }, label(control.name)), output, input,
-    make("p", { id: `${id}-help`, class: "help" }, control.help));
+    make("p", { id: `${id}-help`, class: "help" }, capital(control.help)));
 }
 
 function choice(control) {

@@ -8,7 +8,9 @@ from visualizer.control.desk import Desk
 from visualizer.control.kinds import Choice, Control, Trigger, Value
 from visualizer.control.table import CONTROLS
 
-SHOWN = tuple(control for control in CONTROLS if control.remote)
+# What hands look for first comes first.
+SECTIONS = ("Presets", "Picture", "Movement", "Sound", "Window")
+SHOWN = tuple(sorted((c for c in CONTROLS if c.remote), key=lambda control: SECTIONS.index(control.section)))
 
 
 def description(control: Control, desk: Desk) -> dict[str, Any]:
