@@ -96,6 +96,23 @@ def codebook():
 
 
 @pytest.fixture(scope="session")
+def played(tmp_path_factory):
+    """Play a score; [n] float32 at 44.1 kHz. Each once."""
+    import scores
+
+    if not scores.can_play():
+        pytest.skip("FluidSynth is missing (Debian: apt install fluidsynth fluid-soundfont-gm)")
+    folder, known = tmp_path_factory.mktemp("scores"), {}
+
+    def play(score):
+        if score.name not in known:
+            known[score.name] = score.play(folder)
+        return known[score.name]
+
+    return play
+
+
+@pytest.fixture(scope="session")
 def generator():
     """The shipped network."""
     from visualizer.common import assets

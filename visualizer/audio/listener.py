@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from visualizer.audio.codebook import Codebook
+from visualizer.audio.onsets import N_FFT, Onsets
 from visualizer.audio.rhythm import NO_BEAT, NO_SECTION, NO_STRIKES, Beat, Section, Strikes
 from visualizer.audio.spectrum import Spectrum
 
@@ -36,11 +37,12 @@ class Event:
 
 
 class Listener:
-    """The rolling spectrum and the codebook, one after the other."""
+    """The rolling spectrum, the codebook and the onsets, one after the other."""
 
     def __init__(self, codebook: Codebook):
         self.codebook = codebook
         self.spectrum = Spectrum(codebook.settings)
+        self.onsets = Onsets(codebook.settings)
         self._windows = 0
 
     def push(self, samples: np.ndarray) -> Iterator[Event]:
@@ -49,4 +51,5 @@ class Listener:
         for window in self.spectrum.push(samples):
             self._windows += 1
             time = self._windows * settings.hop_s - settings.latency_s
-            yield Event(time, self.codebook.cluster(window), window.loudness, window.onset)
+            strikes = self.onsets.push(self.spectrum.newest(N_FFT), window)
+            yield Event(time, self.codebook.cluster(window), window.loudness, window.onset, strikes)

@@ -24,7 +24,8 @@ SAMPLE_RATE = 44100
 # No sound goes so far beyond full scale, 1. What does is a fault, and would deafen the analysis to all that
 # follows by its loudness.
 LIMIT = 16.0
-# How many windows long the tape is that samples are recorded on before it is wound back.
+# The newest samples, of which so many can be looked at, are on a tape this many times as long.
+KEPT = 4096
 TAPE = 4
 
 
@@ -121,11 +122,12 @@ class Spectrum:
         scale = 4.0 / (s.n_fft * np.sum(hann**2))
         self._band_power = BandPower(s.edges, s.sr, s.n_fft, scale)
         self._hann = hann.astype(np.float32)
-        self._tape = np.zeros(TAPE * s.n_fft, np.float32)
-        self._end = s.n_fft - s.hop_length  # of what was recorded on the tape
+        self._kept = max(s.n_fft, KEPT)
+        self._tape = np.zeros(TAPE * self._kept, np.float32)
+        self._end = self._kept - s.hop_length  # of what was recorded on the tape
         self._pending = 0  # samples of an unfinished hop
         self._windowed = np.empty(s.n_fft, np.float32)
-        self._slices = short_slices(s.n_fft)
+        self._slices, self._kept_slices = short_slices(s.n_fft), short_slices(self._kept)
         self._db = np.empty(s.n_bands)
         self._previous_db = np.empty(s.n_bands)
         self._smooth_db = np.empty(s.n_bands)
@@ -158,13 +160,16 @@ class Spectrum:
                 self._analyse()
                 yield self._window
 
+    def newest(self, n: int, before: int = 0) -> np.ndarray:
+        """[n] of the newest samples, or of those `before` that many; n + before is at most `KEPT`. A view."""
+        return self._tape[self._end - before - n : self._end - before]
+
     def _record(self, samples: np.ndarray) -> None:
         tape, begin = self._tape, self._end
         if begin + len(samples) > len(tape):
-            n_fft = self.settings.n_fft
-            for part in short_slices(n_fft):
-                tape[:n_fft][part] = tape[begin - n_fft : begin][part]
-            begin = n_fft
+            for part in self._kept_slices:
+                tape[: self._kept][part] = tape[begin - self._kept : begin][part]
+            begin = self._kept
         self._end = begin + len(samples)
         place = tape[begin : self._end]
         place[:] = samples
@@ -172,7 +177,7 @@ class Spectrum:
 
     def _analyse(self) -> None:
         w = self._window
-        recent = self._tape[self._end - self.settings.n_fft : self._end]
+        recent = self.newest(self.settings.n_fft)
         for part in self._slices:
             np.multiply(recent[part], self._hann[part], out=self._windowed[part])
         self._band_power(scipy.fftpack.rfft(self._windowed, overwrite_x=True), w.power_db)
