@@ -81,7 +81,7 @@ def test_strong_hits_are_stronger_than_weak_ones(drummed):
 
 def test_a_fader_changes_no_strike(drummed, played, heard):
     score, events = drummed
-    quieter = heard(played(score) * 10 ** (-12 / 20))
+    quieter = heard(played(score) * 10 ** (-24 / 20))
     assert f_measure(times(events), times(quieter)) >= 0.98
 
 

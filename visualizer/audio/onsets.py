@@ -28,7 +28,7 @@ BASS_HZ, MIDDLE_HZ = 140.0, 2000.0
 DEPTH_DB = 60.0
 MIDDLE_DEPTH_DB, BASS_DEPTH_DB = 18.0, 12.0
 FALL_DB_PER_S = 6.0
-QUIETEST_DB = -90.0
+QUIETEST_DB = -120.0
 # A low note's own waves are no strikes: bass must rise above all of the last hops.
 BASS_HOPS = 4
 # A range is struck where all is, or the bass alone if it rises by so much.
@@ -149,15 +149,15 @@ def _rise(power, begins, middle, treble, fall, db, peaks, rises):
     level = np.empty(bands)
     total, between = 0.0, 0.0
     for band in range(bands):
-        energy = 1e-12
+        energy = 1e-13
         for i in range(begins[band], begins[band + 1]):
             energy += power[i]
         level[band] = 10 * math.log10(energy)
         total += energy
         if middle <= band < treble:
             between += energy
-    peaks[0] = max(10 * math.log10(total), peaks[0] - fall, -90.0)
-    peaks[1] = max(10 * math.log10(between + 1e-12), peaks[1] - fall, -90.0)
+    peaks[0] = max(10 * math.log10(total), peaks[0] - fall, QUIETEST_DB)
+    peaks[1] = max(10 * math.log10(between + 1e-12), peaks[1] - fall, QUIETEST_DB)
     rises[:] = 0.0
     for depth in range(2):
         first, last = (0, bands) if depth == 0 else (middle, treble)
