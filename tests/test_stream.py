@@ -96,6 +96,16 @@ def test_a_slow_painter_still_gives_a_new_picture_every_frame():
     assert all(b >= a for a, b in itertools.pairwise(shown))  # always towards the newest
 
 
+def test_a_painter_of_two_pictures_a_second_never_jumps():
+    """As a large StyleGAN is on a processor: each picture is painted ahead, and gone over to in many steps."""
+    step = 40
+    with PictureStream(paint_in(0.5, step), lambda: Still([])) as stream:
+        play(stream, 80)  # it has to learn how long it takes
+        shown = play(stream, 100)
+    changes = np.abs(np.diff(shown))
+    assert changes.max() < step / 2 and (changes > 0).sum() >= 20
+
+
 def test_an_error_in_painting_comes_out():
     def broken(shape, matter):
         raise ValueError("no paint")

@@ -191,7 +191,7 @@ def test_climbing_in_w_space(visualizer, folder, tmp_path):
     """The classifier sees more of the class where climbs ended than where they began."""
     done = visualizer(
         *("dream", "-o", tmp_path / "b.safetensors", "--generator", folder / "two.safetensors"),
-        *("--classes", "jellyfish, daisy", "--count", 2, "--stop-at", 0.004, "--steps", 12),
+        *("--classes", "jellyfish, daisy", "--count", 1, "--stop-at", 0.002, "--steps", 5),
         cwd=folder,
     )
     assert done.returncode == 0, done.stderr
