@@ -97,7 +97,7 @@ def test_a_slow_painter_still_gives_a_new_picture_every_frame():
 
 
 def test_a_painter_of_two_pictures_a_second_never_jumps():
-    """As a large StyleGAN is on a processor: each picture is painted ahead, and gone over to in many steps."""
+    """As a large StyleGAN is on a processor: pictures are painted ahead and gone over to in many steps."""
     step = 40
     with PictureStream(paint_in(0.5, step), lambda: Still([])) as stream:
         play(stream, 80)  # it has to learn how long it takes
