@@ -38,7 +38,7 @@ from visualizer.learning.dream import Region, climb
 from visualizer.learning.dreaming import Dreamer
 from visualizer.learning.efficientnet import N_CLASSES
 from visualizer.learning.starts import BATCH_SIZE
-from visualizer.neural.inference import fast_numbers
+from visualizer.neural.precision import fast_numbers
 
 SEEDS = range(5)
 PAIRS = 2000

@@ -26,7 +26,8 @@ from visualizer.bench.report import Row
 from visualizer.bench.stylegan import plan2, with_random_weights
 from visualizer.neural.cuda_painter import CudaPainter
 from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
-from visualizer.neural.inference import Painter, TorchPainter, fast_dtype, make_painter
+from visualizer.neural.inference import Painter, TorchPainter, make_painter
+from visualizer.neural.precision import fast_dtype
 from visualizer.neural.stream import Painting
 from visualizer.offline import engine as offline
 from visualizer.picture.flash.limiter import FlashLimiter

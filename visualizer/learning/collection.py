@@ -21,7 +21,7 @@ from visualizer.learning.pictures import to_uint8
 from visualizer.learning.starts import random_starts
 from visualizer.neural.generator import Generator
 from visualizer.neural.generators import AnyGenerator
-from visualizer.neural.inference import fast_numbers
+from visualizer.neural.precision import fast_numbers
 
 # The probability at which a climb to each style ends.
 STOPS = {"abstract": 0.15, "balanced": 0.4, "concrete": 0.8}

@@ -18,7 +18,7 @@ from visualizer.learning.classifier import Classifier, probability_of
 from visualizer.learning.eyes import for_classifiers
 from visualizer.neural.generator import CODE_CHANNELS
 from visualizer.neural.generators import AnyGenerator
-from visualizer.neural.inference import fast_numbers
+from visualizer.neural.precision import fast_numbers
 
 LEARNING_RATE = 0.08
 JITTER = 12

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.eyes import for_classifiers
-from visualizer.neural.inference import fast_numbers
+from visualizer.neural.precision import fast_numbers
 from visualizer.neural.stylegan.imported import SHELL, StyleGan
 
 STEPS = 120

@@ -15,7 +15,7 @@ from visualizer.learning.encoder import Encoder
 from visualizer.learning.photo import try_read
 from visualizer.learning.pictures import find, to_tensor
 from visualizer.neural.generator import CODE_CHANNELS, PICTURE_SIZE
-from visualizer.neural.inference import fast_numbers
+from visualizer.neural.precision import fast_numbers
 from visualizer.neural.stylegan.imported import TRUNCATION, StyleGan
 
 BATCH_SIZE = 24

@@ -28,8 +28,8 @@ from visualizer.learning.encoder import Encoder
 from visualizer.learning.moment_matching import MomentMatching, Spread
 from visualizer.learning.pictures import Pictures, to_uint8
 from visualizer.neural.generator import Generator, strip_prefix
-from visualizer.neural.inference import fast_numbers
 from visualizer.neural.layout import channels_last
+from visualizer.neural.precision import fast_numbers
 
 RECONSTRUCTION_WEIGHT = 4.0
 # What the whole picture is taken for, so that it isn't only locally right.

@@ -13,6 +13,7 @@ import torch
 from visualizer.common.errors import UserError
 from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
 from visualizer.neural.layout import channels_last
+from visualizer.neural.precision import fast_dtype
 from visualizer.neural.stylegan.imported import StyleGan
 
 
@@ -71,25 +72,6 @@ def pictures_a_second(painter: Painting, codes: np.ndarray) -> float:
     begun = time.perf_counter()
     painter(codes, codes)
     return 1 / (time.perf_counter() - begun)
-
-
-def fast_dtype(device: torch.device) -> torch.dtype:
-    """float16 on CUDA, bfloat16 where the processor computes it natively, else float32.
-
-    A processor held to an older instruction set (`ATEN_CPU_CAPABILITY=avx2`) is taken for an older one.
-    """
-    if device.type == "cuda":
-        return torch.float16
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    allowed = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-    return torch.bfloat16 if allowed and (native() or tiles()) else torch.float32
-
-
-def fast_numbers(device: torch.device) -> torch.autocast:
-    """A context in which networks compute in bfloat16, if that is fast; its range also holds gradients."""
-    dtype = torch.bfloat16 if device.type == "cuda" else fast_dtype(device)
-    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
 class TorchPainter:

@@ -11,8 +11,8 @@ import openvino as ov
 import torch
 
 from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
-from visualizer.neural.inference import fast_dtype
 from visualizer.neural.openvino_graph import build, shuffled
+from visualizer.neural.precision import fast_dtype
 from visualizer.neural.stylegan.imported import StyleGan
 from visualizer.neural.stylegan.openvino_graph import translated
 
