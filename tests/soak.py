@@ -1,6 +1,7 @@
 """A soak: the whole live engine on a real microphone and a real window, for as long as you like.
 
     python tests/soak.py --minutes 20
+    python tests/soak.py --minutes 30 --machine     # which turns every control, over all ways at once
 
 Plays music into a virtual sound card (PulseAudio), listens to it, and shows the pictures in a window on a
 virtual screen (Xvfb). Prints a table: does its memory grow, does it lose events, are frames late, how long
@@ -11,13 +12,15 @@ Debian packages: as for tests/pulse.py and tests/screen.py.
 
 import argparse
 import os
+import socket
 import sys
 import tempfile
 import threading
 import time
 import wave
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
+from typing import ClassVar
 
 # Before numpy and torch come: as `visualizer` itself has it.
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -42,6 +45,27 @@ def processor() -> tuple[float, float, float]:
     busy = Path("/proc/stat").read_text().split("\n")[0].split()[1:]
     ticks = sum(int(busy[i]) for i in (0, 1, 2, 5, 6)) / os.sysconf("SC_CLK_TCK")
     return times.user + times.system, ticks, time.perf_counter()
+
+
+class Later:
+    """Enters a context after so many seconds."""
+
+    def __init__(self, context, seconds):
+        self._context, self._entered = context, False
+        self._timer = threading.Timer(seconds, self._enter)
+
+    def _enter(self):
+        self._entered = True
+        self._context.__enter__()
+
+    def __enter__(self):
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_):
+        self._timer.cancel()
+        if self._entered:
+            self._context.__exit__(None, None, None)
 
 
 class Witness:
@@ -121,6 +145,7 @@ def main():
     parser.add_argument("--size", default="512x512")
     parser.add_argument("--preset", default="garden")
     parser.add_argument("--allow-flashing", action="store_true")
+    parser.add_argument("--machine", action="store_true", help="turn every control at random meanwhile")
     wanted = parser.parse_args()
 
     with ExitStack() as stack:
@@ -135,23 +160,69 @@ def main():
         os.environ.pop("SDL_VIDEODRIVER", None)
         os.environ.pop("WAYLAND_DISPLAY", None)
         seconds = 60 * wanted.minutes + wanted.warm_up
-        run(wanted, pulse, song, seconds)
+        stage, machine = None, nullcontext()
+        if wanted.machine:
+            os.environ["XDG_CONFIG_HOME"] = str(folder)
+            os.chdir(folder)  # for the stills
+            stage, machine = machine_at(stack)
+        run(wanted, pulse, song, seconds, stage, machine)
 
 
-def run(wanted, pulse, song, seconds):
+def free_port(kind):
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def machine_at(stack):
+    """(what to ask of the show, a machine that is at it); over MIDI, too, where JACK is."""
+    import pygame
+    from jack import Box, jack_server
+    from machine import Machine
+
+    from visualizer.common import assets
+    from visualizer.common.addresses import Address
+    from visualizer.live.ways import StageWishes
+
+    osc, page = (Address("127.0.0.1", free_port(kind)) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM))
+    box = None
+    with suppress(BaseException):  # pytest's skips are none of Exception's
+        stack.enter_context(jack_server())
+        box = Box("machine")
+
+    def press(name):
+        if not pygame.display.get_init():
+            return
+        key, text = pygame.key.key_code(name), name if len(name) == 1 else ""
+        for kind in (pygame.KEYDOWN, pygame.KEYUP):
+            pygame.event.post(pygame.event.Event(kind, key=key, unicode=text, scancode=0, mod=0))
+
+    class Desk:
+        options: ClassVar = {"preset": assets.preset_names(), "input": ["default"], "channels": ["all"]}
+
+    stage = StageWishes(osc=osc, remote=page, remote_fixed=True, midi=box is not None)
+    return stage, Machine(Desk, osc, f"http://{page}/", box, press)
+
+
+def run(wanted, pulse, song, seconds, stage, machine):
     from visualizer.live import run_live
     from visualizer.live.statistics import Statistics
 
     statistics = Statistics()
     size = tuple(int(part) for part in wanted.size.split("x"))
-    with Witness(pulse, song, statistics, wanted.warm_up) as witness:
+    with Witness(pulse, song, statistics, wanted.warm_up) as witness, Later(machine, wanted.warm_up):
         run_live(
             preset=wanted.preset,
             size=size,
             seconds=seconds,
             allow_flashing=wanted.allow_flashing,
             statistics=statistics,
+            stage=stage,
         )
+    for way, (spent, errors) in statistics.ways.items():
+        row(way, f"{spent / seconds:.2%} of a core, {errors} errors")
+    if wanted.machine:
+        row("the machine's failures", machine.failures or "none")
     row("measured", f"{witness.measured:.0f} s at {wanted.size}, preset {wanted.preset}")
     row("first picture", f"{statistics.first_picture:.2f} s")
     row("shut-down", f"{statistics.shut_down:.2f} s")

@@ -122,14 +122,14 @@ def test_a_buttons_release_does_nothing(desk):
 
 def test_orders_of_one_frame_come_to_one_turn(desk):
     keys, knobs = desk.way("keys", aloud=True), desk.way("knobs")
-    for place in range(100):
+    for place in range(90):
         knobs.order("zoom", place / 100, "share")
     for _ in range(4):
         keys.order("preset", 1, "step")
     keys.order("blackout", 1, "step")
     keys.order("blackout", 1, "step")
     turns = {turn.control.name: turn for turn in desk.take()}
-    assert turns["zoom"].value == pytest.approx(-0.5 + 0.99 * 2.5) and not turns["zoom"].aloud
+    assert turns["zoom"].value == pytest.approx(-0.5 + 0.89 * 2.5) and not turns["zoom"].aloud
     assert turns["preset"].value == "beacon" and turns["preset"].aloud
     assert turns["blackout"].value is False
 
@@ -139,7 +139,11 @@ def test_a_flood_loses_its_own_oldest_and_nothing_else(desk):
     hand.order("bounce", 0.5)
     for i in range(10 * WAITING):
         flood.order("zoom", i / (10 * WAITING))
-    assert obey(desk) == {"bounce": 0.5, "zoom": pytest.approx(1, abs=1e-3)}
+    first = obey(desk)  # so many at once would make the frame late
+    assert first["bounce"] == 0.5 and first["zoom"] < 1
+    while obey(desk):
+        pass
+    assert desk.values["zoom"] == pytest.approx(1, abs=1e-3)
     assert desk.lost == 9 * WAITING
 
 
@@ -156,9 +160,8 @@ def test_ways_on_threads_of_their_own(desk):
     threads = [threading.Thread(target=turn, args=(name,)) for name in names]
     for thread in threads:
         thread.start()
-    while len(ended) < len(names):
-        obey(desk)
-    obey(desk)
+    while obey(desk) or len(ended) < len(names):
+        pass
     for thread in threads:
         thread.join()
     assert {name: desk.values[name] for name in names} == {name: BY_NAME[name].high for name in names}

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from visualizer.audio.listener import Event
 
-# So many orders of a way wait for the next frame at the most, and are looked at in one.
-WAITING = 256
+# So many orders of a way wait for the next frame at the most, and so many are looked at in one: what a flood
+# brings more is left for the frames after it.
+WAITING, AT_ONCE = 256, 96
 
 
 class Order(NamedTuple):
@@ -139,12 +140,14 @@ class Desk:
         """
         turns: dict[str, Turn] = {}
         for way in self._ways:
-            for _ in range(WAITING):
+            looked_at = 0
+            while looked_at < AT_ONCE:
                 orders: tuple[Order, ...] | None = way.ring.pop()
                 if orders is None:
                     break
                 for order in orders:
                     self._follow(order, way, turns)
+                looked_at += max(1, len(orders))
         return list(turns.values())
 
     def _follow(self, order: Order, way: Way, turns: dict[str, Turn]) -> None:

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("visualizer")
 ROOT = "/visualizer/"
-# A datagram's length, and how many in one round of so long: a flood leaves the processor to the picture.
-LONGEST, ROUND_S, IN_A_ROUND = 8192, 0.01, 20
+# A datagram's length, and how many in one round of so long: a flood leaves the processor to the picture. So
+# many messages make a bundle at the most.
+LONGEST, ROUND_S, IN_A_ROUND, IN_A_BUNDLE = 8192, 0.01, 20, 64
 # Bundles for later: how many, and how much later.
 WAITING, LATEST_S = 512, 60.0
 SUBSCRIBED_S, SUBSCRIBERS = 60.0, 8
@@ -75,11 +76,10 @@ class Osc(Service):
     def serve(self) -> None:
         begun = time.monotonic()
         wait = ROUND_S
-        for _ in range(IN_A_ROUND):
-            if not select.select([self._socket], [], [], wait)[0]:
-                break
+        room = IN_A_ROUND
+        while room > 0 and select.select([self._socket], [], [], wait)[0]:
             wait = 0.0
-            self._receive()
+            room -= max(1, self._receive())
         self._do_what_is_due()
         self._tell()
         self._stopped.wait(max(0.0, begun + ROUND_S - time.monotonic()))
@@ -89,18 +89,21 @@ class Osc(Service):
 
     # --- in ---------------------------------------------------------------------------------------
 
-    def _receive(self) -> None:
+    def _receive(self) -> int:
+        """Take a datagram; returns how many messages it held."""
         try:
             data, sender = self._socket.recvfrom(LONGEST + 1)
         except OSError:  # e.g. that nobody is there to whom something was sent
-            return
+            return 0
         try:
             if len(data) > LONGEST:
                 raise ValueError("too long")
             messages = self._packet.OscPacket(data).messages
+            if len(messages) > IN_A_BUNDLE:
+                raise ValueError("too many")
         except Exception:  # whatever the parser stumbles over
             self.garbage += 1
-            return
+            return 0
         bundles: dict[float, list[Order]] = {}
         for timed in messages:
             try:
@@ -120,6 +123,7 @@ class Osc(Service):
             else:
                 self._count += 1
                 heapq.heappush(self._later, (time.monotonic() + wait, self._count, orders))
+        return len(messages)
 
     def _read(self, address: str, parameters: list, sender: tuple) -> Order | None:
         """What a message orders; None if it asks for an answer. Raises Unfit."""

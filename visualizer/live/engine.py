@@ -135,6 +135,7 @@ class Engine:
             while not self._window.closed and (end is None or last < end):
                 last = self._frame(last)
             wish = time.perf_counter()
+            self.statistics.ways = {way.name: (way.spent, way.errors) for way in self._ways}
         self.statistics.shut_down = time.perf_counter() - wish
         return self.statistics
 

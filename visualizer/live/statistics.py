@@ -26,7 +26,8 @@ class Statistics:
     enters the window: of a hop's samples, the oldest. paintings: what the generator took for each picture.
     composing: what effects, flash limiter and drawing took for each frame. late: frames shown more than
     half a refresh after their time. dropped: events that the physics never saw. first_picture: from the
-    start to the first picture's swap. shut_down: from the wish to quit to the end. callback_share:
+    start to the first picture's swap. shut_down: from the wish to quit to the end. ways: by name,
+    (seconds of the processor's that each took, its errors). callback_share:
     (median, 99th percentile) of the audio callback's time as a share of its sound's duration.
     """
 
@@ -42,6 +43,7 @@ class Statistics:
     first_picture: float = float("nan")
     shut_down: float = float("nan")
     callback_share: tuple[float, float] | None = None
+    ways: dict[str, tuple[float, int]] = field(default_factory=dict)
     latest: Record = field(default_factory=lambda: Record(1000))
     _recent: Record = field(default_factory=lambda: Record(60))
     _heard: float = -np.inf
@@ -91,6 +93,10 @@ class Statistics:
             f"latency   {_spread(self.latencies, -self.head_start)} to the first effect,",
             f"          {_spread(self.latencies)} to the whole",
         ]
+        for name, (spent, errors) in self.ways.items():
+            lines.append(
+                f"{name:<10}took {spent:.2f} s of the processor{f', {errors} ERRORS' if errors else ''}"
+            )
         if self.callback_share is not None:
             median, p99 = self.callback_share
             lines.append(f"callback  median {median:.1%}, 99 % within {p99:.1%} of its sound's duration")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ class StageWishes:
 
 
 NOTHING = StageWishes()
+# Nobody may come, and a picture is to be seen.
+CODE_S = 60.0
 
 
 def open_ways(wishes: StageWishes, desk: Desk, conductor: Conductor) -> list[Service]:
@@ -63,17 +66,19 @@ def open_ways(wishes: StageWishes, desk: Desk, conductor: Conductor) -> list[Ser
 
 def show_address(ways: list[Service], hud: Hud) -> Callable[[], None]:
     """Show the page's address until the first phone is there; gives what is to be called for that."""
-    from visualizer.control.page.server import Page
-
-    page = next((way for way in ways if isinstance(way, Page)), None)
+    page = next((way for way in ways if way.name == "page"), None)
     if page is None:
         return lambda: None
+    from visualizer.control.page.server import Page
+
+    assert isinstance(page, Page)
     hud.code = page.code, page.url
     hud.toggle("code")
+    end = time.monotonic() + CODE_S
     waiting = [page]
 
     def follow() -> None:
-        if waiting and page.phones:
+        if waiting and (page.phones or time.monotonic() > end):
             waiting.clear()
             if hud.shows("code"):
                 hud.toggle("code")
