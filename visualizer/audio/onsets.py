@@ -31,6 +31,8 @@ FALL_DB_PER_S = 6.0
 QUIETEST_DB = -120.0
 # A low note's own waves are no strikes: bass must rise above all of the last hops.
 BASS_HOPS = 4
+# So many decibels below the loudest of late, a strike counts next to nothing.
+SOFT_DB, FAINTEST = 40.0, 0.1
 # A range is struck where all is, or the bass alone if it rises by so much.
 TOGETHER_HOPS = 5
 BASS_ALONE_DB = 9.0
@@ -44,6 +46,7 @@ class _Peaks:
     MEDIAN_STEP = 0.01
     LEAST_MEDIAN = 0.02
     FALL = 0.9985
+    MOST = 20.0
     # How near to each other two strikes may be, in hops: 58 ms.
     APART = 5
 
@@ -58,6 +61,8 @@ class _Peaks:
 
     def push(self, value: float) -> float:
         """The strength 0..1 of a peak in the hop before, 0 if there was none."""
+        # What breaks a silence is no measure for what comes after it.
+        value = min(value, self.MOST)
         before, last = self._before, self._last
         self._before, self._last = last, value
         self._since += 1
@@ -92,7 +97,8 @@ class Onsets:
         self._treble = int(np.searchsorted(edges, MIDDLE_HZ))
         self._bass_bands = int(np.searchsorted(settings.edges, BASS_HZ))
         self._db = np.full((2, N_BANDS), QUIETEST_DB)
-        self._rises = np.zeros(3)
+        self._rises = np.zeros(4)
+        self._below = 0.0
         self._fall = FALL_DB_PER_S * settings.hop_s
         self._peaks = np.full(2, QUIETEST_DB)
         self._bass = [0.0] * BASS_HOPS
@@ -118,8 +124,9 @@ class Onsets:
             for peaks in (self._all, self._low, self._mid, self._high):
                 peaks.rest()
             return NO_STRIKES
-        everywhere, middle, treble = self._rises.tolist()
-        struck = self._all.push(everywhere)
+        everywhere, middle, treble, below = self._rises.tolist()
+        struck = self._all.push(everywhere) * max(FAINTEST, 1 - min(below, self._below) / SOFT_DB)
+        self._below = below
         low, mid, high = self._low.push(bass), self._mid.push(middle), self._high.push(treble)
         self._together = TOGETHER_HOPS if struck else self._together - 1
         if low and self._together <= 0 and self._low.height >= BASS_ALONE_DB:
@@ -140,7 +147,8 @@ class Onsets:
 
 @compiled("void(f4[::1], i8[::1], i8, i8, f8, f8[:,::1], f8[::1], f8[::1])")
 def _rise(power, begins, middle, treble, fall, db, peaks, rises):
-    """Rises: how many decibels the bands rose on average, in all, in the middle and in the treble.
+    """Rises: how many decibels the bands rose on average, in all, in the middle and in the treble; then how
+    many decibels below the peak it sounds.
 
     db: the bands' levels before, in full and for the middle alone, which become those of now. peaks: of all
     and of the middle, slowly falling.
@@ -156,9 +164,11 @@ def _rise(power, begins, middle, treble, fall, db, peaks, rises):
         total += energy
         if middle <= band < treble:
             between += energy
-    peaks[0] = max(10 * math.log10(total), peaks[0] - fall, QUIETEST_DB)
+    loudness = 10 * math.log10(total)
+    peaks[0] = max(loudness, peaks[0] - fall, QUIETEST_DB)
     peaks[1] = max(10 * math.log10(between + 1e-12), peaks[1] - fall, QUIETEST_DB)
-    rises[:] = 0.0
+    rises[:3] = 0.0
+    rises[3] = peaks[0] - loudness
     for depth in range(2):
         first, last = (0, bands) if depth == 0 else (middle, treble)
         floor = max(peaks[0] - DEPTH_DB, QUIETEST_DB)
@@ -166,8 +176,8 @@ def _rise(power, begins, middle, treble, fall, db, peaks, rises):
             floor = max(floor, peaks[1] - MIDDLE_DEPTH_DB)
         before = db[depth]
         for band in range(first, last):
-            near = max(before[max(band - 1, first)], before[band], before[min(band + 1, last - 1)])
-            rise = max(0.0, max(level[band], floor) - near)
+            near = max(before[max(band - 1, first)], before[band], before[min(band + 1, last - 1)], floor)
+            rise = max(0.0, level[band] - near)
             if depth == 1:
                 rises[1] += rise / (treble - middle)
             else:
