@@ -1,5 +1,6 @@
 """Live capture: the callback driven by hand, and a real device that comes and goes."""
 
+import os
 import threading
 import time
 from itertools import pairwise
@@ -395,3 +396,23 @@ def test_closing_is_quick_in_any_state(pulse, codebook):
     assert not any(t.name.startswith("sound") for t in threading.enumerate())
     # A stream that waits for its next block ends with it, a null sink's after two seconds.
     until(lambda: not portaudio.in_use, 4, "the last farewell")
+
+
+def test_a_monitor_is_found_though_portaudio_knows_none(pulse, on_time, codebook, tmp_path, tune):
+    """Of two loudspeakers the one that is the default; a microphone stays what it was for others."""
+    write_sound(tmp_path / "tune.wav", tune[: 8 * SR])
+    with pulse.another_card("other"):
+        assert not [device for device in list_devices() if "monitor" in device.name.lower()]
+        device = find_device("input", "monitor")
+        assert device.name.startswith("Monitor of") and os.environ["PULSE_SOURCE"] == "vmic.monitor"
+        with Microphone(codebook, Ring(), "monitor") as microphone:
+            until(lambda: microphone.ok, 10, "opening")
+            pulse.play(tmp_path / "tune.wav")
+            until(lambda: microphone.level > -60, 10, "hearing")
+            assert "Monitor of" in microphone.status
+        pulse.hush()
+        assert find_device("input", "other").name == "Monitor of other"
+        find_device("input")
+        assert "PULSE_SOURCE" not in os.environ
+    with pytest.raises(UserError, match="no input device 'nothing'"):
+        find_device("input", "nothing")

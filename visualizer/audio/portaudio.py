@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Literal, TypeVar
 
+from visualizer.audio.sound_server import SERVERS, choose, find_source
 from visualizer.common.errors import UserError
 
 Kind = Literal["input", "output"]
@@ -120,10 +122,30 @@ def find_device(kind: Kind, wanted: str | int | None = None) -> Device:
         chosen = next((d for d in devices if d.name.lower() == name), None) or next(
             (d for d in devices if name in d.name.lower()), None
         )
+    if kind == "input":
+        source = None
+        if chosen is None and (server := _server(devices)) and (source := find_source(str(wanted))):
+            chosen = replace(server, name=source.description, default_input=False)
+        choose(source)
     if chosen is None:
         known = ", ".join(f"{d.index} {d.name}" for d in devices[:8])
-        raise UserError(f"no {kind} device {wanted!r}; there are {known}.")
+        raise UserError(f"no {kind} device {wanted!r}; there are {known}{_way_to_a_monitor(wanted)}.")
     return chosen
+
+
+def _server(devices: list[Device]) -> Device | None:
+    """The device by which ALSA reaches a sound server, if that is the only way to one."""
+    found = {d.name: d for d in devices if d.host == "ALSA"}
+    return next((found[name] for name in reversed(SERVERS) if name in found), None)
+
+
+def _way_to_a_monitor(wanted: str | int | None) -> str:
+    if "monitor" not in str(wanted).lower() or shutil.which("pactl"):
+        return ""
+    return (
+        "; to hear what the loudspeakers play, install pactl (Debian: pulseaudio-utils), or choose the "
+        "monitor for this program in pavucontrol"
+    )
 
 
 @contextmanager

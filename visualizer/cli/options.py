@@ -128,6 +128,14 @@ channels = click.option(
     show_default=False,
 )
 
+offset = click.option(
+    "--offset",
+    type=click.FloatRange(-100, 3000),
+    metavar="MS",
+    help="The sound is heard later than its device says, as through Bluetooth: so many milliseconds; "
+    "remembered for the device.",
+)
+
 generator = click.option(
     "--generator",
     type=FILE,
@@ -217,6 +225,7 @@ class WindowOptions(TypedDict, total=False):
     device: str | None
     stage: StageWishes
     channels: tuple[int, ...]
+    offset: float | None
 
 
 window = together(
@@ -228,5 +237,6 @@ window = together(
     bank,
     compute(soundless=False),
     flashing,
+    offset,
     click.option("--verbose", is_flag=True, help="Tell afterwards how fast it was."),
 )

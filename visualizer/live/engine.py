@@ -63,6 +63,7 @@ def run_live(
     stage: StageWishes | None = None,
     channels: tuple[int, ...] = (),
     bank: Path | None = None,
+    offset: float | None = None,
 ) -> Statistics:
     """Open the window and play until somebody quits; returns what was measured.
 
@@ -72,6 +73,7 @@ def run_live(
     allow_flashing: switch the flash limiter off. seconds: stop after so long. statistics: to write to.
     generator: a file; None is the shipped one. stage: by what else than keys it is played. channels:
     which of a microphone's to hear; none are all. bank: a file that plays instead of the presets' own.
+    offset: milliseconds by which sound is heard later than its device says; None is what was given last.
 
     Raises NoDisplay if no window can be opened, and UserError for anything else that was asked for and isn't
     there.
@@ -80,7 +82,7 @@ def run_live(
     # Threads of torch that wait for each other without sleeping would take the callback's time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     wishes = Wishes(
-        source, preset, device, compute, allow_flashing, generator, stage or NOTHING, channels, bank
+        source, preset, device, compute, allow_flashing, generator, stage or NOTHING, channels, bank, offset
     )
     try:
         with (

@@ -40,6 +40,7 @@ class Wishes:
     stage: StageWishes = NOTHING
     channels: tuple[int, ...] = ()
     bank: Path | None = None
+    offset: float | None = None
 
 
 @dataclass
@@ -64,6 +65,7 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     import torch
 
     from visualizer.audio.conductor import Led
+    from visualizer.audio.offset import Late, offset_s
     from visualizer.common.cores import painting_threads
     from visualizer.control.banks import Banks
     from visualizer.control.repertoire import Repertoire
@@ -102,7 +104,10 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     device_name, channels = wishes.device, wishes.channels
     if wishes.source == "microphone" and device_name is None and not channels:
         device_name, channels = remembered()
-    hearing = Hearing(wishes.source, device_name, Led(ring, conductor), backstage, channels)
+    way = "input" if wishes.source == "microphone" else "output"
+    late = offset_s(f"{way} {'default' if device_name is None else device_name}", wishes.offset)
+    sink = Led(Late(ring, late), conductor)
+    hearing = Hearing(wishes.source, device_name, sink, backstage, channels)
     # What is there now stays; the collector need not go through it again during the show.
     gc.freeze()
     return Parts(repertoire, painter, physics, ring, hearing, stage, stream, look)
