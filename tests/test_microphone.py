@@ -31,9 +31,9 @@ pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("on_time")]
 class ByHand:
     """A microphone whose callback is called by the test, as PortAudio would."""
 
-    def __init__(self, codebook, rate=SR):
+    def __init__(self, codebook, rate=SR, channels=()):
         self.ring = Ring(1 << 16)
-        self.microphone = Microphone(codebook, self.ring)
+        self.microphone = Microphone(codebook, self.ring, channels=channels)
         self.rate = rate
         self.line = self.microphone._line
         self.line._rate = rate
@@ -69,6 +69,23 @@ def test_the_callback_hears_what_the_offline_engine_hears(codebook, tune, channe
     assert clusters(heard) == expected
     assert live.microphone.errors == live.microphone.lost == 0
     assert live.microphone._level > -40
+
+
+def test_opposite_phase_is_heard_and_told(codebook, tune):
+    left = tune[8 * SR : 11 * SR, 0]
+    live = ByHand(codebook)
+    live.line.ok = True
+    heard = clusters(live.feed(np.stack([left, -left], 1)))
+    assert np.mean(np.array(heard) >= 0) > 0.95
+    assert "channel 1 alone" in live.microphone.status
+
+
+def test_chosen_channels_of_a_large_interface(codebook, tune):
+    sound = np.random.default_rng(0).standard_normal((3 * SR, 18)) * 0.1
+    sound[:, 4:6] = tune[8 * SR : 11 * SR]
+    live = ByHand(codebook, channels=(5, 6))
+    assert clusters(live.feed(sound)) == clusters(Listener(codebook).push(mono(tune[8 * SR : 11 * SR])))
+    assert live.line._least == 6  # channels are to be opened
 
 
 @pytest.mark.parametrize("rate", [48000, 96000, 22050, 16000])
