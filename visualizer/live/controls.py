@@ -63,6 +63,8 @@ class Controls:
                 if press is not None and press.control == "learn":
                     self._held = event.scancode
                     self._keys.order("learn", 1)
+                elif press is not None and press.control == "quit":
+                    self._leave(time.perf_counter())  # at once: the key may come up in the same frame
                 elif press is not None:
                     with suppress(Unfit):  # there is no ninth preset, or nothing to choose from yet
                         self._keys.order(press.control, press.amount, press.verb)
@@ -78,9 +80,7 @@ class Controls:
                 self._leaving.release()
         now = time.perf_counter()
         for turn in self._desk.take():
-            if turn.control.name == "quit":
-                self._leave(turn.time)
-            elif self._lesson.takes(turn) or self._window_does(turn, now):
+            if self._lesson.takes(turn) or self._window_does(turn, now):
                 continue
             elif self._parts is not None and self._programme is not None:
                 self._do(self._parts, self._programme, turn)
