@@ -172,19 +172,20 @@ def test_without_bars_only_sections_change_the_scene():
 
 def test_a_strike_pushes_as_strong_as_it_is_and_the_push_comes_back():
     """On the spot: the scene's vector is the target, and the push goes towards the sound's."""
-    strikes = {1.0: Strikes(1.0), 3.0: Strikes(0.5)}
-    events = rhythm(4.9, strikes, clusters=lambda t: 7 if abs(t % 2 - 1) < 0.02 else 2, beats=False)
+    strikes = {0.6: Strikes(1.0), 1.3: Strikes(0.5)}  # too soon for a bar's stand-in
+    events = rhythm(1.95, strikes, clusters=lambda t: 7 if abs(t % 0.7 - 0.6) < 0.02 else 2, beats=False)
     motion = Motion(TARGETS, Choreography(QUICK, move_on="bar", reach=0.0, kick=0.2), bars=0)
     times, path, _ = walk(motion, events)
     away = np.linalg.norm(path - TARGETS[2], axis=1)
-    way = np.linalg.norm(TARGETS[7] - TARGETS[2])
-    first, second = (away[(times > t) & (times < t + 0.5)] for t in (1.0, 3.0))
-    # Shown on the shell, a push to the side is a little shorter.
-    assert first.max() == pytest.approx(0.2 * way, rel=0.15)
-    assert second.max() == pytest.approx(first.max() * 0.5**1.5, rel=0.15)
-    peak = times[(times > 1.0) & (times < 1.5)][first.argmax()] - 1.0
-    assert 0.04 < peak < 0.09
-    assert away[(times > 2.0) & (times < 3.0)].max() < 0.01 * way
+    for time, strength in ((0.6, 1.0), (1.3, 0.5)):
+        after = (times > time) & (times < time + 0.5)
+        farthest = path[after][away[after].argmax()]
+        # By the square of its strength, and then shown on the shell.
+        expected = TARGETS[2] + 0.2 * strength**2 * (TARGETS[7] - TARGETS[2])
+        expected *= np.linalg.norm(TARGETS[2]) / np.linalg.norm(expected)
+        assert np.linalg.norm(farthest - expected) < 0.1 * np.linalg.norm(expected - TARGETS[2])
+        assert 0.04 < times[after][away[after].argmax()] - time < 0.09
+        assert away[(times > time + 0.55) & (times < time + 0.65)].max() < 0.2
 
 
 def test_loud_music_reaches_further():

@@ -18,9 +18,10 @@ class Choreography:
 
     law: of movement. hold: least seconds between two targets. move_on: what it moves with; see `Cues`.
     follow: the range whose strikes count. reach: how far from the scene's vector towards the cluster's it
-    goes, 0..1; 1 leaves the scene behind. kick: how far a strike pushes it, as a part of the way from the
-    scene's vector to the cluster's. swell: by how much more than usual it reaches where the music is loudest,
-    and less where it is softest, as a part of reach.
+    goes, 0..1; 1 leaves the scene behind. kick: how far the strongest strike pushes it, as a part of the way
+    from the scene's vector to the cluster's; others push by the square of their strength, and those that it
+    moves with don't. swell: by how much more than usual it reaches where the music is loudest, and less where
+    it is softest, as a part of reach.
     """
 
     law: Law

@@ -16,7 +16,7 @@ from visualizer.latent.particle import Law, Particle
 # So far a particle is moved at once where nothing happens to it.
 STRIDE_S = 0.1
 # The power of a strike's strength that it pushes with: strong ones stand out.
-CONTRAST = 1.5
+CONTRAST = 2.0
 
 
 class Dancer:
@@ -58,7 +58,7 @@ class Dancer:
             self.cluster = self.cluster if cluster is None else cluster
             self._particle.law = self._dance.law
             self._aim(memory.level)
-        if strike:
+        elif strike:  # to be moved is accent enough
             struck = event.cluster if event.cluster not in (SILENCE, self._scene) else self.cluster
             self._particle.push(strike * (self._vector(struck) - self._vector(self._scene)))
 
