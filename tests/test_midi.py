@@ -1,6 +1,7 @@
 """MIDI: maps, take-over, clock and taps; and a controller on real ports, by JACK's dummy driver."""
 
 import itertools
+import threading
 import time
 
 import numpy as np
@@ -229,5 +230,22 @@ def test_a_controller_is_found_plays_learns_and_leaves(jack, tmp_path, monkeypat
         box.unplug()
         until(lambda: "nanoKONTROL2 is gone" in words)
         assert not midi.controllers and midi.errors == 0
+
+        box = Box("nanoKONTROL2")  # and back, and it ends while knobs are turned
+        until(lambda: midi.controllers)
+        ended = threading.Event()
+
+        def turn():
+            while not ended.wait(0.001):
+                box.send(0xB0, 0, 64)
+
+        hand = threading.Thread(target=turn)
+        hand.start()
+        time.sleep(0.2)
+        midi.stop()
+        wait_for(lambda: not midi._thread.is_alive(), 20)
+        ended.set()
+        hand.join()
+        box.unplug()
     finally:
         midi.stop()

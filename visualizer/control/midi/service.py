@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
-import queue
 import re
 import time
 from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import mido
 
 log = logging.getLogger("visualizer")
-LOOK_S, WAIT_S = 1.0, 0.02
+LOOK_S, WAIT_S, LATE_S = 1.0, 0.005, 0.05
 # So many messages wait at the most, and are dealt with before the lights have their turn.
 WAITING, AT_ONCE = 2048, 64
 OURS = "visualizer"
@@ -36,7 +36,7 @@ SYSTEMS = ("LINUX_ALSA", "UNIX_JACK", "MACOSX_CORE", "WINDOWS_MM")
 
 
 class Midi(Service):
-    """Listens to every controller there is. garbage: messages that made no sense, or came in a flood."""
+    """Listens to every controller there is. garbage: messages that made no sense."""
 
     def __init__(self, desk: Desk, conductor: Conductor, own: Path | None = None):
         """own: the user's map. Raises UserError if that can't be read, or if a library is missing."""
@@ -48,7 +48,8 @@ class Midi(Service):
         self._desk, self._way = desk, desk.way("MIDI", aloud=True)
         self._conductor = conductor
         self._atlas = Atlas(own, settings.folder() / MEMORY)
-        self._queue: queue.SimpleQueue[tuple[str, list[int], float]] = queue.SimpleQueue()
+        # When each port's last message came, perf_counter seconds.
+        self._came: dict[str, float] = {}
         # By the port's name: its ports, the controller, and its clock.
         self.controllers: dict[str, tuple[list[Any], Controller, Clock]] = {}
         self._system, self._probe = self._find_system()
@@ -79,6 +80,7 @@ class Midi(Service):
             self._looked = now
             self._look()
         self._listen()
+        self._stopped.wait(WAIT_S)
         now, changed = time.perf_counter(), self._version != self._desk.version
         self._version = self._desk.version
         for _, controller, clock in self.controllers.values():
@@ -103,17 +105,11 @@ class Midi(Service):
                 self._meet(name)
 
     def _meet(self, name: str) -> None:
-        def hear(event: tuple[list[int], float], _: object) -> None:  # on a thread of the driver's
-            if self._queue.qsize() < WAITING:
-                self._queue.put((name, event[0], time.perf_counter()))
-            else:
-                self.garbage += 1
-
         ports = []
         try:
             with quiet():
-                ports.append(self._rtmidi.MidiIn(self._system, name=OURS))
-                ports[0].set_callback(hear)
+                # Asked, and not called back: closing one that calls back can wait for itself for ever.
+                ports.append(self._rtmidi.MidiIn(self._system, name=OURS, queue_size_limit=WAITING))
                 ports[0].ignore_types(sysex=True, timing=False, active_sense=True)
                 ports[0].open_port(self._probe.get_ports().index(name), "in")
                 ports += self._other_end(name)
@@ -153,25 +149,28 @@ class Midi(Service):
     # --- listening --------------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        wait = WAIT_S
-        for _ in range(AT_ONCE):
-            try:
-                name, data, at = self._queue.get(timeout=wait) if wait else self._queue.get_nowait()
-            except queue.Empty:
-                return
-            wait = 0.0
-            if name not in self.controllers:
-                continue
-            _, controller, clock = self.controllers[name]
-            try:
-                message = self._mido.Message.from_bytes(data)
-                if not _clocked(clock, message, at):
-                    controller.hear(message, at)
-            except ValueError as error:  # no message, or an order that makes no sense
-                log.debug("MIDI: %s", error)
-                self.garbage += 1
-            except UserError as error:
-                self._desk.tell(str(error))
+        for name, (ports, controller, clock) in self.controllers.items():
+            for _ in range(AT_ONCE):
+                heard = ports[0].get_message()
+                if heard is None:
+                    break
+                data, since = heard
+                try:
+                    message, at = self._mido.Message.from_bytes(data), self._time(name, since)
+                    if not _clocked(clock, message, at):
+                        controller.hear(message, at)
+                except ValueError as error:  # no message, or an order that makes no sense
+                    log.debug("MIDI: %s", error)
+                    self.garbage += 1
+                except UserError as error:
+                    self._desk.tell(str(error))
+
+    def _time(self, name: str, since: float) -> float:
+        """When a message came that came so many seconds after the last one: the driver knows that better."""
+        now = time.perf_counter()
+        at = self._came.get(name, -math.inf) + since
+        self._came[name] = at = at if now - LATE_S < at <= now else now
+        return at
 
 
 def _clocked(clock: Clock, message: mido.Message, at: float) -> bool:
