@@ -75,22 +75,28 @@ class Machine:
     def _page(self, rng, url, turned):
         import aiohttp
 
-        async def turn():
+        async def turn(session):
+            async with session.ws_connect(url + "live") as phone:
+                left = time.monotonic() + 20  # then it goes away and comes back
+                while not self._ended.is_set() and time.monotonic() < left:
+                    name = self._choose(rng)
+                    order = {"control": name, "verb": "set", "amount": self._amount(rng, name)}
+                    await phone.send_str(json.dumps(order) if rng.random() > 0.03 else "{")
+                    turned.add(name)
+                    try:
+                        await asyncio.wait_for(phone.receive(), 1 / self._rate)
+                    except TimeoutError:
+                        break
+
+        async def come_and_go():
             async with aiohttp.ClientSession() as session:
                 while not self._ended.is_set():
-                    async with session.ws_connect(url + "live") as phone:
-                        left = time.monotonic() + 20  # then it goes away and comes back
-                        while not self._ended.is_set() and time.monotonic() < left:
-                            name = self._choose(rng)
-                            order = {"control": name, "verb": "set", "amount": self._amount(rng, name)}
-                            await phone.send_str(json.dumps(order) if rng.random() > 0.03 else "{")
-                            turned.add(name)
-                            try:
-                                await asyncio.wait_for(phone.receive(), 1 / self._rate)
-                            except TimeoutError:
-                                break
+                    try:
+                        await turn(session)
+                    except (aiohttp.ClientError, OSError):  # the show begins later, or is over
+                        await asyncio.sleep(0.2)
 
-        asyncio.run(turn())
+        asyncio.run(come_and_go())
 
     def _midi(self, rng, box, turned):
         knobs = [1, 5, 7, 10, 64, 71, 72, 74, 91, 92, 93, 94, 95]

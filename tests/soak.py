@@ -205,6 +205,7 @@ def machine_at(stack):
 
 
 def run(wanted, pulse, song, seconds, stage, machine):
+    from visualizer.audio import portaudio
     from visualizer.live import run_live
     from visualizer.live.statistics import Statistics
 
@@ -222,6 +223,7 @@ def run(wanted, pulse, song, seconds, stage, machine):
     for way, (spent, errors) in statistics.ways.items():
         row(way, f"{spent / seconds:.2%} of a core, {errors} errors")
     if wanted.machine:
+        portaudio.skip_farewell()  # JACK ends before it
         row("the machine's failures", machine.failures or "none")
     row("measured", f"{witness.measured:.0f} s at {wanted.size}, preset {wanted.preset}")
     row("first picture", f"{statistics.first_picture:.2f} s")
