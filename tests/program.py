@@ -17,13 +17,15 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
 
 
 @contextmanager
-def started(*arguments, module="visualizer", code=None, cwd=None, environment=ENVIRONMENT, **streams):
+def started(
+    *arguments, module="visualizer", code=None, cwd=None, environment=ENVIRONMENT, under=(), **streams
+):
     """A running `visualizer` with arguments, another module, or some code; killed if left running.
 
-    streams: stdin and others of `subprocess.Popen`.
+    under: a command that runs the one that follows it; streams: stdin and others of `subprocess.Popen`.
     """
     what = ["-m", module] if code is None else ["-c", code]
-    command = [sys.executable, *what, *map(str, arguments)]
+    command = [*under, sys.executable, *what, *map(str, arguments)]
     process = subprocess.Popen(
         command, cwd=cwd, env=environment, **{"stdout": PIPE, "stderr": PIPE, "text": True, **streams}
     )

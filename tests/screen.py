@@ -51,9 +51,10 @@ class Screen:
         return np.asarray(ImageGrab.grab(xdisplay=self.display))
 
     @contextmanager
-    def show(self, *arguments, cwd=None, **environment):
+    def show(self, *arguments, cwd=None, under=(), **environment):
         """Start the program; gives a `Show`. Afterwards it must be gone, or is killed."""
-        with started(*arguments, cwd=cwd, environment={**self.environment, **environment}) as process:
+        environment = {**self.environment, **environment}
+        with started(*arguments, cwd=cwd, environment=environment, under=under) as process:
             yield Show(self, process)
 
 
