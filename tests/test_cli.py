@@ -140,6 +140,8 @@ def test_odd_but_good_songs(visualizer, tmp_path, sr, layout, channels):
         (("--start", "99"), ("2.0 s long", "--start 99")),
         (("--duration", "0"), ("0",)),
         (("--seed", "x"), ("x",)),
+        (("--sensitivity", "9"), ("9", "0.1", "4")),
+        (("--sensitivity", "nan"), ("nan", "0.1 to 4")),
         (("--codebook", "none.safetensors"), ("none.safetensors", "no such codebook")),
         (("-o", "clip.avi"), ("clip.avi", ".mp4")),
         (("-o", "missing/clip.mp4"), ("missing/clip.mp4", "choose another path")),

@@ -38,6 +38,10 @@ def test_no_key_does_two_things():
         ("х", "х", 47, Press("bounce", "step", -1)),
         ("ν", "ν", 17, Press("preset", "step", 1)),  # a Greek one
         ("3", "٣", 32, Press("preset", "set", 3)),  # an Arabic 3
+        (",", ",", 54, Press("sensitivity", "step", -1)),
+        ("ю", "ю", 55, Press("sensitivity", "step", 1)),  # a Russian .
+        ("m", ",", 16, Press("sensitivity", "step", -1)),  # the French have it where others have M
+        ("w", "w", 54, None),  # Dvorak's W
         ("т", "\x0e", 17, None),
         ("o", "o", 22, None),  # Dvorak's O, where others have S
         ("n", "\x0e", 17, None),  # Ctrl+N

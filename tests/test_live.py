@@ -199,7 +199,7 @@ def test_in_this_process(monkeypatch, tmp_path):
         pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key, unicode=text, scancode=0, mod=0))
 
     with window:
-        live = Engine(window, Wishes(preset=str(own), compute="cpu"), time.perf_counter())
+        live = Engine(window, Wishes(preset=str(own), compute="cpu", sensitivity=2.0), time.perf_counter())
 
         def user():
             def said(word):
@@ -220,6 +220,9 @@ def test_in_this_process(monkeypatch, tmp_path):
                 said("still")
                 press(pygame.K_PLUS, "+")
                 said("response")
+                press(pygame.K_PERIOD, ".")
+                said("sensitivity")
+                assert live.programme.look.preset.hearing.sensitivity == 2.5
             finally:
                 press(pygame.K_ESCAPE, "\x1b")
 
@@ -228,6 +231,7 @@ def test_in_this_process(monkeypatch, tmp_path):
         statistics = live.run(seconds=180)
         hands.join()
     assert "can't be saved" in messages[3] and "176 ms" in messages[4], messages
+    assert "2.50" in messages[5], messages
     assert statistics.frames > 10 and statistics.shut_down < 5
     assert 0 < statistics.first_picture < 120
     assert (live._upscaler.chosen_for == window.size) == window.software

@@ -2,18 +2,22 @@
 
 import threading
 import time
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from visualizer.audio.codebook import SILENCE
 from visualizer.audio.listener import Event
-from visualizer.audio.rhythm import NO_STRIKES, Beat, Strikes
+from visualizer.audio.rhythm import NO_BEAT, NO_STRIKES, Beat, Strikes
+from visualizer.control.preset import Preset
 from visualizer.latent.choreography import Choreography
 from visualizer.latent.motion import Motion
 from visualizer.latent.particle import Gravity, Spring
 from visualizer.latent.physics import NO_EVENTS_S, SILENCE_S, Physics
 from visualizer.latent.ring import Ring
+from visualizer.offline.engine import Clock
 
 pytestmark = pytest.mark.alone
 
@@ -109,6 +113,52 @@ def test_the_path_is_the_offline_engines(dance):
         gap = np.linalg.norm(shown - expected, axis=1)[stage.times > stage.begin + 1]
         assert np.median(gap) < 0.02 * np.linalg.norm(targets()[0])
         assert np.linalg.norm(np.diff(shown, axis=0), axis=1).sum() > np.linalg.norm(targets()[0])
+
+
+def soft(begin, seconds):
+    """A piece of weak strikes, each with another sound, without a beat."""
+    for event in music(begin, seconds, every=40):
+        strike = 0.6 * event.strikes.all
+        yield replace(event, onset=strike, strikes=Strikes(strike, strike), beat=NO_BEAT)
+
+
+def shown(sensitivity, pieces=soft):
+    """The stage after a piece, by the usual preset with a sensitivity, and how far the picture went."""
+    look = Preset(title="x", hearing={"sensitivity": sensitivity})
+    stage = Stage(look.motion(targets()))
+    codes = stage.run(6.0, pieces(stage.begin, 6.0))
+    return stage, np.linalg.norm(np.diff(codes, axis=0), axis=1).sum()
+
+
+def test_the_sensitivity_decides_how_much_it_moves():
+    """Of the picture and of what drives the effects; offline it is the same path."""
+    (dull, still), (_, usual), (keen, lively) = (shown(sensitivity) for sensitivity in (0.2, 1.0, 3.0))
+    assert still < 0.25 * lively and still < usual < lively, (still, usual, lively)
+    strongest = [max(pose.sound.onset for pose in stage.poses) for stage in (dull, keen)]
+    assert strongest == pytest.approx([0.2 * 0.3, 3 * 0.3])
+    assert dull.physics.pose.sound.loudness == pytest.approx(-20 + 20 * np.log10(0.2))
+
+    events = list(soft(0.0, 2.0))
+    clock = Clock(Preset(title="x", hearing={"sensitivity": 3.0}).motion(targets()), Fraction(60))
+    shots = [shot for event in events for shot in clock.hear(event)]
+    assert max(shot.sound.onset for shot in shots) == pytest.approx(0.9)
+    scaled = Preset(title="x").motion(targets())
+    for shot, time_ in zip(shots, np.arange(len(shots)) / 60, strict=True):
+        while events and events[0].time < time_:
+            event = events.pop(0)
+            strikes = Strikes(*(3 * strike for strike in event.strikes))
+            scaled.hear(replace(event, strikes=strikes, loudness=event.loudness + 20 * np.log10(3)))
+        np.testing.assert_allclose(shot.code.shape, scaled.code(time_).shape, atol=1e-6)
+
+
+def test_a_moment_as_it_is_sensed():
+    event = Event(1.0, 3, -20.0, 0.5, Strikes(0.5, 0.0, 0.2, 0.1))
+    assert event.sensed(1.0) is event
+    assert event.sensed(4.0).strikes == pytest.approx((1.0, 0.0, 0.8, 0.4))
+    assert event.sensed(0.1).onset == pytest.approx(0.05)
+    assert event.sensed(0.1).loudness == pytest.approx(-40.0)
+    silence = Event(1.0, SILENCE, -60.0, 0.0)
+    assert silence.sensed(4.0) == silence
 
 
 def test_late_wake_ups_do_not_change_the_path():

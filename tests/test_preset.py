@@ -81,6 +81,8 @@ def test_shape_and_matter_dance_as_they_are_told(tmp_path):
         ('title = "x"\ncolour = 1', ["'colour'", "bank", "particle"]),
         ('title = "x"\n[particle]\nbounc = 0.1', ["'particle.bounc'", "bounce", "response_ms"]),
         ('title = "x"\n[particle]\nbounce = 2', ["particle.bounce", "2", "less than or equal to 0.9"]),
+        ('title = "x"\n[hearing]\nsensitivity = nan', ["hearing.sensitivity", "nan"]),
+        ('title = "x"\n[hearing]\nsensitivity = 5', ["hearing.sensitivity", "5", "less than or equal to 4"]),
         ('title = "x"\n[particle]\nresponse_ms = "fast"', ["particle.response_ms", "fast", "number"]),
         ('title = "x"\n[particle]\nlaw = "wind"', ["particle.law", "wind", "'spring' or 'gravity'"]),
         ('title = "x"\n[display]\nfit = true', ["display.fit", "mirror"]),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from visualizer.audio.codebook import Codebook
+from visualizer.audio.codebook import SILENCE, Codebook
 from visualizer.audio.onsets import N_FFT, Onsets
 from visualizer.audio.rhythm import NO_BEAT, NO_SECTION, NO_STRIKES, Beat, Section, Strikes
 from visualizer.audio.spectrum import Spectrum
@@ -34,6 +35,22 @@ class Event:
     def at(self, time: float) -> Event:
         """The same moment by another clock."""
         return Event(time, self.cluster, self.loudness, self.onset, self.strikes, self.beat, self.section)
+
+    def sensed(self, sensitivity: float) -> Event:
+        """The same moment as it seems with a sensitivity, positive; with 1 it is itself.
+
+        Strikes and onset are multiplied, and are 1 at the most; the sound is louder by 20 log10 of it in dB,
+        but silence never is.
+        """
+        if sensitivity == 1:
+            return self
+        louder = 20 * math.log10(sensitivity)
+        return replace(
+            self,
+            loudness=self.loudness + (min(louder, 0.0) if self.cluster == SILENCE else louder),
+            onset=min(1.0, sensitivity * self.onset),
+            strikes=Strikes(*(min(1.0, sensitivity * strike) for strike in self.strikes)),
+        )
 
 
 class Listener:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -84,6 +85,16 @@ class Channels(click.ParamType):
         return numbers
 
 
+class Amount(click.FloatRange):
+    """A number within a range, which nan is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number; choose {self.min:g} to {self.max:g}.", param, ctx)
+        return number
+
+
 class PresetName(click.ParamType):
     """A shipped preset's name, which shells can complete, or a file."""
 
@@ -136,6 +147,13 @@ offset = click.option(
     "remembered for the device.",
 )
 
+sensitivity = click.option(
+    "--sensitivity",
+    type=Amount(0.1, 4),
+    metavar="X",
+    help="How strongly it answers to the sound, 0.1 to 4, in all presets.  [default: the preset's]",
+)
+
 generator = click.option(
     "--generator",
     type=FILE,
@@ -185,6 +203,7 @@ class RenderingOptions(TypedDict):
     bank: Path | None
     compute: str
     allow_flashing: bool
+    sensitivity: float | None
     verbose: bool
 
 
@@ -206,6 +225,7 @@ rendering = together(
     generator,
     bank,
     compute(),
+    sensitivity,
     flashing,
     click.option("--verbose", is_flag=True, help="Tell where the time went."),
 )
@@ -226,6 +246,7 @@ class WindowOptions(TypedDict, total=False):
     stage: StageWishes
     channels: tuple[int, ...]
     offset: float | None
+    sensitivity: float | None
 
 
 window = together(
@@ -238,5 +259,6 @@ window = together(
     compute(soundless=False),
     flashing,
     offset,
+    sensitivity,
     click.option("--verbose", is_flag=True, help="Tell afterwards how fast it was."),
 )

@@ -108,6 +108,7 @@ def demo(output: Path | None, **wishes: Unpack[options.RenderingOptions]) -> Non
         "bank": wishes["bank"],
         "compute": wishes["compute"],
         "allow_flashing": wishes["allow_flashing"],
+        "sensitivity": wishes["sensitivity"],
     }
     # What only a video can have asks for one.
     asked = output is not None or wishes["seed"] is not None or wishes["codebook"] is not None

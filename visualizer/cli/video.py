@@ -72,6 +72,7 @@ def make_video(
     bank: Path | None,
     compute: str,
     allow_flashing: bool,
+    sensitivity: float | None,
     verbose: bool,
 ) -> None:
     """Render a song to a file and tell how it went."""
@@ -90,7 +91,7 @@ def make_video(
 
     network = generators.load(generator)
     banks = Banks(bank, generators.space(network, generator), generators.made_up(network))
-    chosen, sounds, motion = offline.open_parts(preset, codebook, seed, banks)
+    chosen, sounds, motion = offline.open_parts(preset, codebook, seed, banks, sensitivity)
     painter = make_painter(network, choose_device(compute), painting_threads())
     if isinstance(network, StyleGan):
         painter(motion.targets[:1])  # the first one takes long

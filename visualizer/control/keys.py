@@ -10,7 +10,7 @@ from visualizer.control.table import CONTROLS
 
 # What an American keyboard has at each place, by USB's number for it, which is SDL's scan code.
 _PLACES = {4 + i: letter for i, letter in enumerate("abcdefghijklmnopqrstuvwxyz1234567890")}
-_PLACES |= {45: "-", 46: "=", 47: "[", 48: "]"}
+_PLACES |= {45: "-", 46: "=", 47: "[", 48: "]", 54: ",", 55: "."}
 
 
 class Press(NamedTuple):

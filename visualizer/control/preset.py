@@ -131,6 +131,13 @@ class SceneTable(_Table):
     """A scene lasts so many bars, or until a new section of the music begins; 0: sections alone end it."""
 
 
+class HearingTable(_Table):
+    """[hearing]: how it answers to the sound."""
+
+    sensitivity: Annotated[float, Field(ge=0.1, le=4)] = 1.0
+    """How strongly it answers to strikes and loudness: below 1 weak ones are ignored, above 1 strong."""
+
+
 class DisplayTable(_Table):
     """[display]: how the square picture fills the frame."""
 
@@ -198,6 +205,7 @@ class Preset(_Table):
     matter: MatterTable | None = MatterTable()
     """None, which is "shape" in a file: one particle moves both."""
     scene: SceneTable = SceneTable()
+    hearing: HearingTable = HearingTable()
     display: DisplayTable = DisplayTable()
     drive: DriveTable = DriveTable()
 
@@ -238,6 +246,10 @@ class Preset(_Table):
             update={name: getattr(self, name).model_copy(update=keys) for name, keys in tables.items()}
         )
 
+    def with_sensitivity(self, sensitivity: float | None) -> Self:
+        """The same with another sensitivity, within the range of its key; None leaves it."""
+        return self if sensitivity is None else self.having({"hearing.sensitivity": sensitivity})
+
     def targets(self, bank: Bank, codebook: Codebook, seed: int | None = None) -> np.ndarray:
         """[n_clusters, 4096] float32: the vector that each cluster calls up.
 
@@ -256,7 +268,7 @@ class Preset(_Table):
         from visualizer.latent.motion import Motion
 
         matter = None if self.matter is None else self.matter.choreography()
-        return Motion(targets, self.shape.choreography(), matter, self.scene.bars)
+        return Motion(targets, self.shape.choreography(), matter, self.scene.bars, self.hearing.sensitivity)
 
 
 def table_of(path: Sequence[str]) -> type[BaseModel]:

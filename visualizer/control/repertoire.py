@@ -86,9 +86,11 @@ class Repertoire:
         folder: Path | None = None,
         only: Sequence[Path] = (),
         banks: Banks | None = None,
+        sensitivity: float | None = None,
     ):
         """first: the preset to begin with, a name or a file. folder: None is that of the shipped presets.
-        only: instead of a folder's, these files. banks: which bank each plays; None is its own.
+        only: instead of a folder's, these files. banks: which bank each plays; sensitivity: of each to the
+        sound; None is its own.
 
         Raises UserError if there is no such preset.
         """
@@ -105,7 +107,7 @@ class Repertoire:
             raise UserError(f"there are no presets in {folder}; give one with --preset FILE.toml.")
         self._seen: dict[Path, Signature | None] = {path: signature(path) for path in self.paths}
         self._codebooks, self._banks = _Kept(Codebook.load), _Kept(Bank.load)
-        self._choice = banks or Banks()
+        self._choice, self._sensitivity = banks or Banks(), sensitivity
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,7 +123,7 @@ class Repertoire:
     def load(self, place: int) -> Look:
         """Read a preset and what it names; models that are unchanged are kept. Raises UserError."""
         path = self.paths[place]
-        preset = presets.load(path)
+        preset = presets.load(path).with_sensitivity(self._sensitivity)
         codebook = self._codebooks.load(presets.resolve(preset.codebook.file, path, "codebook.file"))
         file = presets.resolve(preset.bank.file, path, "bank.file")
         preset, bank = self._choice.choose(preset, path, self._banks.load)

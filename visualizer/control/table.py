@@ -126,6 +126,15 @@ CONTROLS: tuple[Control, ...] = (
     ),
     _setting("matter.reach", "matter_reach", section="Movement"),
     _setting("matter.kick", "matter_kick", section="Movement"),
+    _setting(
+        "hearing.sensitivity",
+        "sensitivity",
+        section="Movement",
+        step=1.25,
+        logarithmic=True,
+        digits=2,
+        keys=(Key((",",), ",", "less sensitive to the sound", -1), Key((".",), ".", "more sensitive", +1)),
+    ),
     Choice(
         name="mapping",
         section="Movement",

@@ -32,12 +32,14 @@ class Motion:
         shape: Choreography,
         matter: Choreography | None = None,
         bars: int = 8,
+        sensitivity: float = 1.0,
     ):
         """targets: [n_clusters, d] codes, one for each cluster. matter: None for one particle. bars: how long
-        a scene lasts, if no new section of the music begins."""
+        a scene lasts, if no new section of the music begins. sensitivity: how strongly it answers to what it
+        hears."""
         self.targets = targets
         self._choreographies = (shape,) if matter is None else (shape, matter)
-        self._bars = bars
+        self._bars, self._sensitivity = bars, sensitivity
         self.frozen = False
         """While true, no event changes anything."""
         self.begin(0.0)
@@ -58,10 +60,15 @@ class Motion:
         """Up to here it has moved."""
         return min(dancer.time for dancer in self._dancers)
 
+    def sense(self, event: Event) -> Event:
+        """A moment as it seems to this motion, and as effects should know it."""
+        return event.sensed(self._sensitivity)
+
     def hear(self, event: Event) -> None:
         """Let an event act from its time on. Events come in order of time."""
         if self.frozen:
             return self.advance(event.time)
+        event = self.sense(event)
         self._memory = self._memory.after(event)
         scene = self._scenes.hear(event, self._memory)
         for dancer in self._dancers:

@@ -253,7 +253,8 @@ class Physics:
                 self._effective.append(event)
                 self.witness(event)
                 pose = replace(pose, cluster=event.cluster, time=event.time, latency=now - event.time)
-        recent = [Accents.of(e) for e in self._effective if e.time > due - ONSET_HOLD_S]
+        sense = pose._path.motion.sense
+        recent = [Accents.of(sense(e)) for e in self._effective if e.time > due - ONSET_HOLD_S]
         pose = replace(pose, sound=reduce(Accents.then, recent, pose.sound.at_rest()))
         return self._with_paths(pose, lambda path: path.settle(due))
 

@@ -64,6 +64,7 @@ def run_live(
     channels: tuple[int, ...] = (),
     bank: Path | None = None,
     offset: float | None = None,
+    sensitivity: float | None = None,
 ) -> Statistics:
     """Open the window and play until somebody quits; returns what was measured.
 
@@ -74,6 +75,7 @@ def run_live(
     generator: a file; None is the shipped one. stage: by what else than keys it is played. channels:
     which of a microphone's to hear; none are all. bank: a file that plays instead of the presets' own.
     offset: milliseconds by which sound is heard later than its device says; None is what was given last.
+    sensitivity: 0.1 to 4, to the sound, in all presets; None is their own.
 
     Raises NoDisplay if no window can be opened, and UserError for anything else that was asked for and isn't
     there.
@@ -82,7 +84,17 @@ def run_live(
     # Threads of torch that wait for each other without sleeping would take the callback's time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     wishes = Wishes(
-        source, preset, device, compute, allow_flashing, generator, stage or NOTHING, channels, bank, offset
+        source,
+        preset,
+        device,
+        compute,
+        allow_flashing,
+        generator,
+        stage or NOTHING,
+        channels,
+        bank,
+        offset,
+        sensitivity,
     )
     try:
         with (

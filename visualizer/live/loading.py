@@ -41,6 +41,7 @@ class Wishes:
     channels: tuple[int, ...] = ()
     bank: Path | None = None
     offset: float | None = None
+    sensitivity: float | None = None
 
 
 @dataclass
@@ -86,7 +87,9 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     generator = generators.load(wishes.generator)
     space = generators.space(generator, wishes.generator)
     banks = Banks(wishes.bank, space, generators.made_up(generator))
-    repertoire = Repertoire(wishes.preset, only=wishes.stage.set.paths, banks=banks)
+    repertoire = Repertoire(
+        wishes.preset, only=wishes.stage.set.paths, banks=banks, sensitivity=wishes.sensitivity
+    )
     look = repertoire.load(repertoire.start)
     device = choose_device(wishes.compute)
     painter = show_painter(generator, device, threads, backstage.warn)

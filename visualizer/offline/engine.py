@@ -108,7 +108,7 @@ class Clock:
         """Take the next event; yield the shots due before it."""
         yield from self.run_to(event.time)
         self._motion.hear(event)
-        self._sound = self._sound.then(Accents.of(event))
+        self._sound = self._sound.then(Accents.of(self._motion.sense(event)))
 
     def run_to(self, end: float) -> Iterator[Shot]:
         """Yield the shots due before a time in seconds."""
@@ -253,10 +253,12 @@ def open_parts(
     codebook_path: Path | None = None,
     seed: int | None = None,
     banks: Banks | None = None,
+    sensitivity: float | None = None,
 ) -> tuple[presets.Preset, Codebook, Motion]:
-    """The preset and its parts. banks: which bank it plays, None is its own. Raises UserError."""
+    """The preset and its parts. banks: which bank it plays; sensitivity: to the sound; None is the preset's
+    own. Raises UserError."""
     path = presets.find(preset_name)
-    preset = presets.load(path)
+    preset = presets.load(path).with_sensitivity(sensitivity)
     codebook = Codebook.load(codebook_path or presets.resolve(preset.codebook.file, path, "codebook.file"))
     preset, bank = (banks or Banks()).choose(preset, path)
     return preset, codebook, preset.motion(preset.targets(bank, codebook, seed))
