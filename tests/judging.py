@@ -17,7 +17,7 @@ from torch import nn
 from visualizer.common import weights
 from visualizer.common.errors import UserError
 from visualizer.common.progress import bar
-from visualizer.learning import pictures
+from visualizer.learning import photo, pictures
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.efficientnet import EfficientNetLite
 from visualizer.neural.generator import PICTURE_SIZE
@@ -104,7 +104,7 @@ def kept(
     with bar(len(missing), f"looking at photos, {name}", "photo", bool(missing)) as progress_bar:
         for i in range(0, len(missing), KEPT_EVERY):
             chunk = missing[i : i + KEPT_EVERY]
-            looks = look(np.stack([pictures.read(path, size) for _, path in chunk]))
+            looks = look(np.stack([photo.read(path, size) for _, path in chunk]))
             known |= zip((key for key, _ in chunk), torch.from_numpy(looks))
             folder.mkdir(parents=True, exist_ok=True)
             table = {"looks": torch.stack([*known.values()])}

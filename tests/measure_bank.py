@@ -32,7 +32,7 @@ from visualizer.control import preset
 from visualizer.latent import mapping
 from visualizer.latent.bank import STYLES, Bank
 from visualizer.latent.code import stack
-from visualizer.learning import pictures
+from visualizer.learning import photo, pictures
 from visualizer.learning.collection import STOPS
 from visualizer.learning.dream import Region, climb
 from visualizer.learning.dreaming import Dreamer
@@ -181,7 +181,7 @@ def measure(path: Path, songs: list[Path], photos: list[Path], n_reach: int, see
         chosen = np.random.default_rng(seed).permutation(len(paths))[:PHOTOS]
         codes = []
         for some in np.array_split(chosen, max(1, len(chosen) // BATCH_SIZE)):
-            images = np.stack([pictures.read(paths[i], 256) for i in some])
+            images = np.stack([photo.read(paths[i], 256) for i in some])
             codes.append(dreamer.encoder(pictures.to_tensor(images)))
         table["mean cosine of photos' reconstructions"] = mean_cosine(
             unit_features(dreamer, torch.cat(codes))

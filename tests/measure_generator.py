@@ -42,7 +42,7 @@ from subject import Seen, Subject
 
 from visualizer.common import assets
 from visualizer.common.errors import UserError
-from visualizer.learning import pictures
+from visualizer.learning import photo, pictures
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.encoder import Encoder
 from visualizer.learning.sheet import contact_sheet
@@ -199,7 +199,7 @@ class Study:
         middle = max(0, len(order) // 2 - COLUMNS // 2)
         images, captions = [], []
         for places in (order[:COLUMNS], order[middle : middle + COLUMNS], order[-COLUMNS:]):
-            images += [pictures.read(self.held.paths[i], self.subject.size) for i in places]
+            images += [photo.read(self.held.paths[i], self.subject.size) for i in places]
             images += [*self.subject.draw(self.codes[places])]
             captions += [self.held.kinds[i] for i in places] + [f"{likeness[i]:.2f}" for i in places]
         codes = self.codes[self.rng.permutation(len(self.codes))[: 2 * COLUMNS]]

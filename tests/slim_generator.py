@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from visualizer.common import assets, weights
 from visualizer.common.progress import bar
 from visualizer.latent.bank import Bank
-from visualizer.learning import pictures
+from visualizer.learning import photo, pictures
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.encoder import Encoder
 from visualizer.learning.trainer import between
@@ -61,7 +61,7 @@ class Codes:
         with torch.no_grad(), bar(len(chosen), "encoding", "photo") as progress:
             photos = []
             for i in range(0, len(chosen), 16):
-                read = np.stack([pictures.read(p, 256) for p in chosen[i : i + 16]])
+                read = np.stack([photo.read(p, 256) for p in chosen[i : i + 16]])
                 photos.append(encoder(pictures.to_tensor(read)))
                 progress.update(len(read))
         bank = torch.from_numpy(Bank.load(assets.model("bank.safetensors")).codes)
