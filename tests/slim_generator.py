@@ -7,7 +7,7 @@
 The channels that matter least to the layer after them are left out (after Li et al. 2017,
 arXiv:1608.08710); what is left learns to draw the large generator's pictures (distillation: Hinton et
 al. 2015, arXiv:1503.02531) of the codes of photos, of the shipped bank, and of what lies between them.
-The norms stay as they are, so that `visualizer train --from` can go on with the outcome. --from starts
+`visualizer train --from` can go on with the outcome. --from starts
 from a generator that is slimmer already. Ctrl-C ends it early and saves; --from goes on.
 """
 
@@ -34,7 +34,6 @@ from visualizer.neural.generator import (
     REFINED,
     Generator,
     UpBlock,
-    fold_norms,
     fold_upsampling,
 )
 from visualizer.neural.inference import choose_device
@@ -112,10 +111,7 @@ def slimmer(generator: Generator, channels: list[int], refined: int, codes: torc
         for k, (rows, columns) in enumerate(((middle, inputs), (outputs, middle), (outputs, outputs)), 1):
             if hasattr(new, f"conv{k}"):
                 getattr(new, f"conv{k}").weight.copy_(getattr(old, f"conv{k}").weight[rows][:, columns])
-                norm = getattr(old, f"norm{k}").state_dict()
-                getattr(new, f"norm{k}").load_state_dict(
-                    {k: v[rows] if v.ndim else v for k, v in norm.items()}
-                )
+                getattr(new, f"conv{k}").bias.copy_(getattr(old, f"conv{k}").bias[rows])
         inputs = outputs
     slim.to_rgb.weight.copy_(generator.to_rgb.weight[:, inputs])
     slim.to_rgb.bias.copy_(generator.to_rgb.bias)
@@ -130,7 +126,7 @@ def learn(
     rate: of learning, for each tensor in parts of its size; it falls to nothing.
     """
     channels_last(slim.to(codes.device)).requires_grad_(True)
-    large = channels_last(fold_upsampling(fold_norms(large)).to(codes.device))
+    large = channels_last(fold_upsampling(large).to(codes.device))
     sizes = [float(p.detach().square().mean().sqrt().clamp(min=1e-3)) for p in slim.parameters()]
     optimiser = torch.optim.Adam(({"params": [p]} for p in slim.parameters()), betas=(0.9, 0.99))
     begun, step = time.monotonic(), 0

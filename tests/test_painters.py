@@ -6,7 +6,7 @@ import torch
 
 from visualizer.common import assets, weights
 from visualizer.latent.bank import Bank
-from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
+from visualizer.neural.generator import Generator, fold_upsampling
 from visualizer.neural.inference import TorchPainter, make_painter
 from visualizer.neural.steadfast import SteadfastPainter
 
@@ -32,7 +32,7 @@ def plain(generator, codes, matter):
 
 
 def test_folding_changes_nothing(generator, codes, matter, plain):
-    folded = fold_upsampling(fold_norms(generator))
+    folded = fold_upsampling(generator)
     with torch.no_grad():
         pictures = folded(torch.from_numpy(codes), torch.from_numpy(matter)).permute(0, 2, 3, 1).numpy() * 255
     np.testing.assert_allclose(pictures, plain, atol=0.01)

@@ -25,7 +25,7 @@ from visualizer.bench.clock import side_by_side
 from visualizer.bench.report import Row
 from visualizer.bench.stylegan import plan2, with_random_weights
 from visualizer.neural.cuda_painter import CudaPainter
-from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
+from visualizer.neural.generator import Generator, fold_upsampling
 from visualizer.neural.inference import Painter, TorchPainter, make_painter
 from visualizer.neural.precision import fast_dtype
 from visualizer.neural.stream import Painting
@@ -170,7 +170,7 @@ def _against_the_ceiling(
     generator: Generator, device: torch.device, name: str, n: int, took: float, seconds: float
 ) -> Iterator[Row]:
     """name: of the painter; n: pictures at once; took: seconds a picture."""
-    folded = fold_upsampling(fold_norms(generator))
+    folded = fold_upsampling(generator)
     flop = operations(folded)
     yield Row(PART, "operations of one picture, plain", operations(generator) / 1e9, "GFLOP")
     yield Row(PART, "operations of one picture, folded", flop / 1e9, "GFLOP")

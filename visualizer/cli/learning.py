@@ -52,7 +52,7 @@ def fit(songs: tuple[str, ...], output: Path, seed: int) -> None:
     type=click.FloatRange(0, min_open=True),
     help="Stop after so many minutes.  [default: until Ctrl-C]",
 )
-@click.option("--batch-size", type=click.IntRange(4), default=16, help="Pictures a step.")
+@click.option("--batch-size", type=click.IntRange(6), default=18, help="Pictures a step, a multiple of 3.")
 @options.seed("Seed of weights and order.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside the output.")
 @click.option(
@@ -84,14 +84,18 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start
 
     from visualizer.common import assets
     from visualizer.learning.classifier import Classifier
+    from visualizer.learning.squeezenet import SqueezeNet
     from visualizer.learning.training import train as run
     from visualizer.neural.inference import choose_device
 
     if start == Path("shipped"):
         start = assets.model("generator.safetensors")
     classifier = Classifier.load(assets.model("classifier.safetensors"))
+    second = SqueezeNet.load(assets.model("squeezenet.safetensors"))
     device = choose_device(compute)
-    done = run(list(folders), output, classifier, steps, minutes, batch_size, seed, device, resume, start)
+    done = run(
+        list(folders), output, classifier, second, steps, minutes, batch_size, seed, device, resume, start
+    )
     click.echo(f"{output}: {done}.")
 
 

@@ -1,7 +1,7 @@
-"""The discriminators: four small networks that look through the classifier's eyes.
+"""The discriminators: small networks that look through the eyes.
 
-Projected GAN (Sauer et al. 2021, arXiv:2111.01007): instead of the picture they see the frozen
-classifier's feature maps, one head for each of four depths, and learn far faster for it.
+Projected GAN (Sauer et al. 2021, arXiv:2111.01007): instead of the picture they see the feature maps of
+frozen networks, one head for each network and depth, and learn far faster for it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-FEATURE_CHANNELS = (24, 40, 112, 320)
-HIDDEN = 128
+# Of each judged map (`eyes.JUDGED`): hidden channels, and how often its head halves it.
+HEADS = ((128, 2), (128, 1), (128, 0), (128, 0), (64, 2), (128, 1), (128, 0))
 
 
 class Head(nn.Module):
@@ -19,34 +19,37 @@ class Head(nn.Module):
 
     scale: torch.Tensor
 
-    def __init__(self, channels: int, scale: torch.Tensor, downsamplings: int):
+    def __init__(self, scale: torch.Tensor, hidden: int, downsamplings: int):
+        """scale: [channels], what features are divided by."""
         super().__init__()
         # Raw feature channels differ by orders of magnitude; unscaled, the heads win at once.
         self.register_buffer("scale", scale[:, None, None])
         layers: list[nn.Module] = []
+        channels = len(scale)
         for i in range(downsamplings + 1):
             stride = 2 if i < downsamplings else 1
             layers += [
-                spectral_norm(nn.Conv2d(channels, HIDDEN, 3, stride, padding=1)),
+                spectral_norm(nn.Conv2d(channels, hidden, 3, stride, padding=1)),
                 nn.LeakyReLU(0.2),
             ]
-            channels = HIDDEN
+            channels = hidden
         layers.append(spectral_norm(nn.Conv2d(channels, 1, 3, padding=1)))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return self.layers(features / self.scale)
+        return self.layers(features.float() / self.scale)
 
 
 class Discriminator(nn.Module):
-    """Real-or-made logits [n, k] from the classifier's four feature maps of n pictures."""
+    """Real-or-made logits [n, k] from the judged feature maps of n pictures."""
 
     def __init__(self, channel_std: list[torch.Tensor]):
-        """channel_std: each feature map's standard deviation by channel, over real photos."""
+        """channel_std: each judged map's standard deviation by channel, over real photos."""
         super().__init__()
         self.heads = nn.ModuleList(
-            Head(channels, 3 * std + 1e-6, downsamplings)
-            for channels, std, downsamplings in zip(FEATURE_CHANNELS, channel_std, (2, 1, 0, 0))
+            # What hardly ever moves in these photos is not made loud for it.
+            Head(3 * (std + 0.1 * std.mean()), hidden, downsamplings)
+            for std, (hidden, downsamplings) in zip(channel_std, HEADS, strict=True)
         )
 
     def forward(self, features: list[torch.Tensor]) -> torch.Tensor:

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import nn
-
-Network = TypeVar("Network", bound=nn.Module)
 
 
 def start(device: torch.device) -> torch.device:
@@ -110,55 +107,3 @@ def _device() -> torch.device:
     if dist.get_backend() == "nccl":
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")
-
-
-class _Sum(torch.autograd.Function):
-    """The sum over the processes; everybody's result has everybody's input in it: gradients add up, too."""
-
-    @staticmethod
-    def forward(context: object, tensor: torch.Tensor) -> torch.Tensor:
-        total = tensor.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(context: object, gradient: torch.Tensor) -> torch.Tensor:
-        total = gradient.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
-        return total
-
-
-class JointBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation over the joint batch (PyTorch's SyncBatchNorm has no CPU version)."""
-
-    running_mean: torch.Tensor
-    running_var: torch.Tensor
-    num_batches_tracked: torch.Tensor
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self.training or world_size() == 1:
-            return super().forward(x)
-        moments = torch.stack([x.float().mean((0, 2, 3)), x.float().square().mean((0, 2, 3))])
-        mean, square = _Sum.apply(moments) / world_size()
-        variance = square - mean.square()
-        count = x.numel() / x.shape[1] * world_size()
-        with torch.no_grad():
-            self.num_batches_tracked += 1
-            weight = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
-            self.running_mean.lerp_(mean, weight)
-            self.running_var.lerp_(variance * count / (count - 1), weight)
-        scale = torch.rsqrt(variance + self.eps) * self.weight
-        shift = self.bias - mean * scale
-        # In float32 to the end, as in one process: a rounded scale or shift is wrong for the whole channel.
-        return (x * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
-
-
-def with_joint_norms(network: Network) -> Network:
-    """The network, its batch normalisation now over the joint batch."""
-    for module in list(network.modules()):
-        for name, norm in module.named_children():
-            if type(norm) is nn.BatchNorm2d:
-                joint = JointBatchNorm(norm.num_features)
-                joint.load_state_dict(norm.state_dict())
-                setattr(module, name, joint)
-    return network

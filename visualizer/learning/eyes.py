@@ -1,11 +1,85 @@
-"""How networks that look at pictures get to see them."""
+"""The eyes that training looks through: two frozen networks that were taught to tell things apart.
+
+Ornament that pleases one network does not please every other: what both take for a photo looks more like
+one (the feature networks of projected GANs are two for the same reason: Sauer et al. 2022, arXiv:2202.00273).
+"""
 
 from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
+from visualizer.learning.classifier import Classifier
+from visualizer.learning.moment_matching import Spread
+from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.generator import PICTURE_SIZE
+
+# The classifier's maps come first.
+N_CLASSIFIER_MAPS = 4
+# Of all maps, those that the discriminators see: the second eye's finest costs as much as all others.
+JUDGED = (0, 1, 2, 3, 5, 6, 7)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the eyes see in n pictures.
+
+    maps: features [n, c, h, w], the classifier's at four depths, then the second eye's at four.
+    pooled: [n, 1280] float32, what the classifier tells classes from.
+    """
+
+    maps: list[torch.Tensor]
+    pooled: torch.Tensor
+
+    def __getitem__(self, which: slice) -> Sight:
+        return Sight([m[which] for m in self.maps], self.pooled[which])
+
+    @property
+    def judged(self) -> list[torch.Tensor]:
+        """The maps that discriminators see."""
+        return [self.maps[i] for i in JUDGED]
+
+    def moments(self, spread: Spread) -> list[torch.Tensor]:
+        """What is to be right on average: the classifier's means at every depth, pooled, and its spread."""
+        means = [m.float().mean((2, 3)) for m in self.maps[:N_CLASSIFIER_MAPS]]
+        return [*means, self.pooled, spread(self.pooled)]
+
+
+class Eyes:
+    """The classifier and SqueezeNet, in the numbers that are fast on a device, once and for all."""
+
+    def __init__(self, classifier: Classifier, second: SqueezeNet, dtype: torch.dtype):
+        """dtype: bfloat16 or float32; the networks given stay as they are."""
+        self.dtype = dtype
+        self._net = copy.deepcopy(classifier.net).to(dtype)
+        self._second = copy.deepcopy(second).to(dtype)
+
+    def look(self, pictures: torch.Tensor) -> Sight:
+        """What is seen in pictures [n, 3, h, w], sRGB in 0..1."""
+        shown = Classifier.normalise(pictures.float()).to(self.dtype)
+        maps = self._net.features(shown.contiguous(memory_format=torch.channels_last))
+        pooled = self._net.pooled(maps[-1]).float()
+        return Sight([*maps, *self._second.features(pictures)], pooled)
+
+    def class_distance(self, made: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of pooled features [n, 1280]: cosine distance, and Kullback-Leibler divergence of the classes."""
+        cosine = 1 - F.cosine_similarity(made, real, dim=1).mean()
+        ours, theirs = (self._net.classify(x.to(self.dtype)).float().log_softmax(1) for x in (made, real))
+        return cosine, F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
+
+
+def feature_distance(made: list[torch.Tensor], real: list[torch.Tensor]) -> torch.Tensor:
+    """Mean over depths and places of the cosine distance between feature vectors."""
+    distances = [1 - F.cosine_similarity(m.float(), r.float(), dim=1).mean() for m, r in zip(made, real)]
+    return torch.stack(distances).mean()
+
+
+def pixel_distance(made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """Mean absolute difference of 4× downsampled pictures, on a scale of -1..1."""
+    return 2 * F.l1_loss(F.avg_pool2d(made, 4), F.avg_pool2d(real, 4))
 
 
 def for_classifiers(pictures: torch.Tensor) -> torch.Tensor:

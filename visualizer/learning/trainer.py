@@ -1,20 +1,19 @@
-"""The trainer: reconstruct photos from their codes, and make in-betweens look real.
+"""The trainer: reconstruct photos from their codes, and make what lies between and what is mixed look real.
 
-Half of each batch reconstructs photos, compared through the classifier's features (DeePSiM,
-arXiv:1602.02644); the other half lies between two photos' codes and is judged by the
-discriminators (projected GAN, arXiv:2111.01007) and by what it has too much of on average.
+A third of each batch reconstructs photos, compared through the features of two networks (DeePSiM,
+arXiv:1602.02644); a third lies between two photos' codes; a third has the shape of one and the matter of
+another. These are judged by the discriminators (projected GAN, arXiv:2111.01007) and by what they have too
+much of on average.
 """
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
@@ -22,51 +21,67 @@ from visualizer.common import weights
 from visualizer.common.errors import UserError
 from visualizer.learning import distributed, views
 from visualizer.learning.classifier import Classifier
-from visualizer.learning.discriminator import FEATURE_CHANNELS, Discriminator, hinge_made, hinge_real
+from visualizer.learning.discriminator import Discriminator, hinge_made, hinge_real
 from visualizer.learning.efficientnet import HEAD_CHANNELS
 from visualizer.learning.encoder import Encoder
+from visualizer.learning.eyes import (
+    JUDGED,
+    N_CLASSIFIER_MAPS,
+    Eyes,
+    Sight,
+    feature_distance,
+    pixel_distance,
+)
+from visualizer.learning.growth import calibrate
 from visualizer.learning.moment_matching import MomentMatching, Spread
 from visualizer.learning.pictures import Pictures, to_uint8
+from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.generator import Generator, strip_prefix
 from visualizer.neural.layout import channels_last
-from visualizer.neural.precision import fast_numbers
+from visualizer.neural.precision import fast_dtype, fast_numbers
 
+# The classifier's features, its pixels alike, and what the second eye sees.
 RECONSTRUCTION_WEIGHT = 4.0
+SECOND_WEIGHT = 3.0
 # What the whole picture is taken for, so that it isn't only locally right.
 POOLED_WEIGHT = 2.0
 CLASS_WEIGHT = 0.5
-# Of what made pictures have too much or too little of on average, in-betweens most of all.
+# Of what made pictures have too much or too little of on average, in-betweens and mixtures most of all.
 MEAN_WEIGHT = 2.0
-MIDDLE_MEAN_WEIGHT = 48.0
-ADVERSARIAL_WEIGHT = 0.3
+MADE_UP_MEAN_WEIGHT = 30.0
+ADVERSARIAL_WEIGHT = 0.35
+# A batch has as many reconstructions as in-betweens and mixtures.
+PARTS = 3
+# Of all batches, those that are seen as they are; the others through random views.
+PLAIN = 0.6
 # The generator first learns to reconstruct alone, or the discriminators win at once.
 WARM_UP_STEPS = 400
-# One of so many pictures of a batch is a reconstruction, the rest are in-betweens, which learn more
-# slowly: at first, and where the generator starts from trained weights.
-REBUILT_OF = 2
-TRAINED_REBUILT_OF = 4
 # Where it starts from trained weights, it is the discriminators who first learn alone.
-CATCH_UP_STEPS = 120
+CATCH_UP_STEPS = 60
 CATCH_UP_PACE = 4.0
-FADE_IN_STEPS = 500
-LEARNING_RATE = 4e-4
+FADE_IN_STEPS = 200
+# The generator's, of each tensor in parts of its size (LARS: You et al. 2017, arXiv:1708.03888), for sizes
+# differ by a hundred times where normalisation was folded away.
+LEARNING_RATE = 1e-2
+SMALLEST_WEIGHT, SMALLEST_BIAS = 6e-4, 1e-2
 DISCRIMINATOR_LEARNING_RATE = 1e-4
-# Of the learning rates, where the generator starts from trained weights.
-TRAINED_PACE = 0.5
+# Of the generator's learning rate, where it starts from trained weights; reached in so many steps.
+TRAINED_PACE = 0.2
+RISING_STEPS = 100
+LARGEST_GRADIENT = 10.0
 # The part of a bounded run over which the learning rate falls.
 SETTLING = 0.35
-# Pictures that the normalisation's statistics are taken from when they are fixed.
-NORM_PICTURES = 512
-AVERAGE_DECAY = 0.999
+AVERAGE_DECAY = 0.998
 CODE_PHOTOS = 2048
 # The parts of a trainer that change with every step.
-LEARNING = ("generator", "average", "discriminator", "rebuilt_means", "middle_means")
+LEARNING = ("generator", "average", "discriminator", "means")
 
 
 class Losses(NamedTuple):
     """One step's losses, each before its weight."""
 
     feature: float
+    second: float
     pixel: float
     classes: float
     mean: float
@@ -74,82 +89,78 @@ class Losses(NamedTuple):
     discriminator: float
 
 
+def _size(parameter: torch.Tensor) -> float:
+    """A tensor's root mean square, what it learns in parts of."""
+    smallest = SMALLEST_WEIGHT if parameter.ndim > 1 else SMALLEST_BIAS
+    return max(smallest, float(parameter.detach().square().mean().sqrt()))
+
+
 def between(codes: torch.Tensor, others: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     """Points between pairs of codes [n, d], t [n, 1] in 0..1, at the radius between theirs."""
     mixed = torch.lerp(codes, others, t)
     radius = torch.lerp(codes.norm(dim=1, keepdim=True), others.norm(dim=1, keepdim=True), t)
-    return mixed * (radius / mixed.norm(dim=1, keepdim=True))
-
-
-def feature_distance(made: list[torch.Tensor], real: list[torch.Tensor]) -> torch.Tensor:
-    """Mean over depths and places of the cosine distance between feature vectors."""
-    distances = [1 - F.cosine_similarity(m.float(), r.float(), dim=1).mean() for m, r in zip(made, real)]
-    return torch.stack(distances).mean()
-
-
-def pixel_distance(made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-    """Mean absolute difference of 4× downsampled pictures, on a scale of -1..1."""
-    return 2 * F.l1_loss(F.avg_pool2d(made, 4), F.avg_pool2d(real, 4))
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What the classifier sees in n pictures.
-
-    maps: its features at four depths, [n, c, h, w] each. pooled: [n, 1280], that classes are told from.
-    """
-
-    maps: list[torch.Tensor]
-    pooled: torch.Tensor
-
-    def __getitem__(self, which: slice) -> Sight:
-        return Sight([m[which] for m in self.maps], self.pooled[which])
-
-    def moments(self, spread: Spread) -> list[torch.Tensor]:
-        """What is to be right on average: means at every depth, pooled, and its spread: [n, c] each."""
-        return [*(m.float().mean((2, 3)) for m in self.maps), self.pooled, spread(self.pooled)]
+    return mixed * radius / mixed.norm(dim=1, keepdim=True).clamp(min=1e-6)
 
 
 class Trainer:
     """The networks, their optimisers and one `step`."""
 
     def __init__(
-        self, classifier: Classifier, pictures: Pictures, batch_size: int, seed: int, device: torch.device
+        self,
+        classifier: Classifier,
+        second: SqueezeNet,
+        pictures: Pictures,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
     ):
+        """batch_size: a multiple of 3, and of 3 for every process."""
         torch.manual_seed(seed)
         self.rng = np.random.default_rng(seed)
         self.device = device
         self.batch_size = batch_size
         self.pictures = pictures
         self.classifier = classifier.to(device)
+        dtype = torch.float32 if fast_dtype(device) == torch.float32 else torch.bfloat16
+        self.eyes = Eyes(self.classifier, second.to(device), dtype)
         self.step_count = self.first_step = self.seen_before = 0
-        self.norms_fixed = False
-        self.generator = channels_last(distributed.with_joint_norms(Generator()).to(device))
-        self.average = copy.deepcopy(self.generator).requires_grad_(False)
-        self.encoder, channel_std, self.spread = self._look_at_photos()
-        same = [self.encoder.mean, self.encoder.whiten, *channel_std, self.spread.centre, self.spread.axes]
-        distributed.same_everywhere(same)
-        self.discriminator = channels_last(Discriminator(channel_std).to(device))
-        self.g_optimiser = torch.optim.Adam(self.generator.parameters(), LEARNING_RATE, (0.5, 0.99))
+        self.encoder, map_stds, self.spread = self._look_at_photos()
+        self._learn(Generator())
+        self._calibrate()
+        same = [self.encoder.mean, self.encoder.whiten, *map_stds, self.spread.centre, self.spread.axes]
+        distributed.same_everywhere([*same, *self.generator.parameters()])
+        self.average.load_state_dict(self.generator.state_dict())
+        self.discriminator = channels_last(Discriminator([map_stds[i] for i in JUDGED]).to(device))
         self.d_optimiser = torch.optim.Adam(
             self.discriminator.parameters(), DISCRIMINATOR_LEARNING_RATE, (0.0, 0.99)
         )
-        channels = (*FEATURE_CHANNELS, HEAD_CHANNELS, self.spread.n_axes)
-        self.rebuilt_means, self.middle_means = (MomentMatching(channels).to(device) for _ in range(2))
+        channels = [*map(len, map_stds[:N_CLASSIFIER_MAPS]), HEAD_CHANNELS, self.spread.n_axes]
+        # Of reconstructions, in-betweens and mixtures.
+        self.means = nn.ModuleList(MomentMatching(channels) for _ in range(PARTS)).to(device)
+
+    def _learn(self, generator: Generator) -> None:
+        """Let this generator be the one that learns."""
+        self.generator = channels_last(generator.to(self.device)).requires_grad_(True)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """A fresh optimiser, which knows the sizes of the generator's tensors."""
+        sizes = [(p, _size(p)) for p in self.generator.parameters()]
+        groups = [{"params": [p], "size": size, "lr": LEARNING_RATE * size} for p, size in sizes]
+        self.g_optimiser = torch.optim.Adam(groups, LEARNING_RATE, (0.5, 0.99))
+
+    @torch.no_grad()
+    def _calibrate(self) -> None:
+        photos = self.pictures.batch(8, np.random.default_rng(1))
+        calibrate(self.generator, self.encoder(photos))
+        self._prepare()
 
     def start_from(self, path: Path) -> None:
         """Start from a trained generator and its code. Raises UserError if the file holds none."""
         tensors, metadata = weights.load(path, "generator")
-        generator = Generator.load(path)
-        if (generator.channels, generator.refined) != (self.generator.channels, self.generator.refined):
-            raise UserError(
-                f"{path} is a generator of other sizes, {generator.channels}; start from one of this "
-                f"version's, e.g. --from shipped."
-            )
-        self.generator.load_state_dict(generator.state_dict())
+        self._learn(Generator.load(path))
         self.encoder.load_state_dict(strip_prefix(tensors, "encoder."), strict=False)
-        self._fix_norms()
-        self.average.load_state_dict(self.generator.state_dict())
         self.step_count = self.first_step = int(metadata["steps"])
         self.seen_before = int(metadata["pictures_seen"])
 
@@ -161,11 +172,12 @@ class Trainer:
         """The code's whitening, the feature channels' standard deviations and the spread, from photos."""
         maps, pooled, stds = [], [], []
         n = min(CODE_PHOTOS, 4 * len(self.pictures))
-        for photos in self.pictures.sample(n, np.random.default_rng(0), 32):
-            features = self.classifier.features(photos)
-            maps.append(Encoder.pool(features[-1]))
-            pooled.append(self.classifier.net.pooled(features[-1]))
-            stds.append([f.std((0, 2, 3)) for f in features])
+        with self._autocast():
+            for photos in self.pictures.sample(n, np.random.default_rng(0), 32):
+                sight = self.eyes.look(photos)
+                maps.append(Encoder.pool(sight.maps[N_CLASSIFIER_MAPS - 1]))
+                pooled.append(sight.pooled)
+                stds.append([m.float().std((0, 2, 3)) for m in sight.maps])
         encoder = Encoder.fit(self.classifier, torch.cat(maps)).to(self.device)
         return encoder, [torch.stack(s).mean(0) for s in zip(*stds)], Spread(torch.cat(pooled))
 
@@ -174,67 +186,63 @@ class Trainer:
         """Steps taken since the generator that it started from, or since nothing."""
         return self.step_count - self.first_step
 
-    @property
-    def rebuilt_of(self) -> int:
-        """One of so many pictures of a batch is a reconstruction."""
-        return TRAINED_REBUILT_OF if self.first_step else REBUILT_OF
-
-    @property
-    def n_middles(self) -> int:
-        """In-betweens of a joint batch."""
-        return self.batch_size - self.batch_size // self.rebuilt_of
-
     def settle(self, done: float) -> None:
         """Lower the learning rates over the last part of a run; done: the share of it that is over, 0..1."""
         settling, pace = (1.0, TRAINED_PACE) if self.first_step else (SETTLING, 1.0)
-        left = min(1.0, (1 - min(1.0, done)) / settling)
-        if left < 1 and not self.norms_fixed:
-            self._fix_norms()
+        left = max(0.05, min(1.0, (1 - min(1.0, done)) / settling))
         catching_up = self.first_step and self.steps_here < CATCH_UP_STEPS
+        if self.first_step:
+            pace *= min(1.0, max(1, self.steps_here - CATCH_UP_STEPS) / RISING_STEPS)
         for optimiser, rate in (
             (self.g_optimiser, LEARNING_RATE * pace),
             (self.d_optimiser, DISCRIMINATOR_LEARNING_RATE * (CATCH_UP_PACE if catching_up else 1)),
         ):
             for group in optimiser.param_groups:
-                group["lr"] = rate * max(0.05, left)
+                group["lr"] = rate * left * group.get("size", 1.0)
 
     def step(self) -> Losses:
         """One update of both sides on one (joint) batch of photos."""
-        n = self.batch_size
+        n, each = self.batch_size, self.batch_size // PARTS
         steps = self.steps_here
         alone = CATCH_UP_STEPS if self.first_step else WARM_UP_STEPS
         strength = min(1.0, max(0.0, (steps - alone) / FADE_IN_STEPS))
         adversarial = bool(self.first_step or strength)
         # At equal distances, so that the shares of several processes make up one process's.
-        shown = slice(None, None, self.rebuilt_of if adversarial else 1)
+        shown = slice(None, None, PARTS if adversarial else 1)
         photos = self.pictures.batch(n, self.rng, distributed.share(n))
-        photo_views = views.draw(n, self.rng)[distributed.share(n)]
-
+        real_views, more_views = (
+            (None, None)
+            if self.rng.random() < PLAIN
+            else (
+                views.draw(n, self.rng)[distributed.share(n)],
+                views.draw(2 * each, self.rng)[distributed.share(2 * each)],
+            )
+        )
         with self._autocast():
             with torch.no_grad():
-                codes = self.encoder(photos)
-                middles = self._in_betweens(codes)
-                real = self._see(photos, photo_views)
-            middle_views = views.draw(self.n_middles, self.rng)[distributed.share(self.n_middles)]
-            photos, codes, made_views = photos[shown], codes[shown], photo_views[shown]
-            rebuilt = slice(len(codes))
+                whole = self.eyes.look(photos)
+                codes = self.encoder.from_features(whole.maps[N_CLASSIFIER_MAPS - 1])
+                real = whole if real_views is None else self._see(photos, real_views)
+                made_up = self._made_up(codes, each)
+            photos, codes = photos[shown], codes[shown]
+            shape, matter, made_views = codes, codes, real_views
+            if real_views is not None:
+                made_views = real_views[shown]
             if adversarial:
-                codes, made_views = torch.cat([codes, middles]), torch.cat([made_views, middle_views])
+                shape, matter = (torch.cat([codes, part]) for part in made_up)
+                if made_views is not None and more_views is not None:
+                    made_views = torch.cat([made_views, more_views])
             with torch.set_grad_enabled(not self.first_step or steps >= alone):
-                made = self.generator(codes)
+                made = self.generator(shape, matter).float()
                 seen = self._see(made, made_views)
-                loss, feature, pixel, classes, mean = self._rebuilding(
-                    made[rebuilt], photos, seen[rebuilt], real[shown]
-                )
+                rebuilt = slice(len(codes))
+                loss, *parts = self._rebuilding(made[rebuilt], photos, seen[rebuilt], real[shown])
                 g_loss = d_loss = torch.zeros(())
                 if adversarial:
                     self.discriminator.requires_grad_(False)
-                    g_loss = -self.discriminator(seen.maps).float().mean()
-                    middles_seen = seen[rebuilt.stop :]
-                    middle_mean = self.middle_means(
-                        middles_seen.moments(self.spread), real.moments(self.spread)
-                    )
-                    loss = loss + strength * (ADVERSARIAL_WEIGHT * g_loss + MIDDLE_MEAN_WEIGHT * middle_mean)
+                    g_loss = -self.discriminator(seen.judged).float().mean()
+                    mean = self._made_up_means(seen[rebuilt.stop :], real)
+                    loss = loss + strength * (ADVERSARIAL_WEIGHT * g_loss + MADE_UP_MEAN_WEIGHT * mean)
         if loss.requires_grad:
             self._update(self.generator, self.g_optimiser, loss)
             self._update_average()
@@ -242,93 +250,73 @@ class Trainer:
         if adversarial:
             self.discriminator.requires_grad_(True)
             with self._autocast():
-                logits_real = self.discriminator(real.maps).float()
-                logits_made = self.discriminator([f.detach() for f in seen.maps]).float()
+                logits_real = self.discriminator(real.judged).float()
+                logits_made = self.discriminator([f.detach() for f in seen.judged]).float()
                 d_loss = hinge_real(logits_real) + hinge_made(logits_made)
             self._update(self.discriminator, self.d_optimiser, d_loss)
 
         self.step_count += 1
-        parts = (feature, pixel, classes, mean, g_loss, d_loss)
         # All at once: a card that is asked for each has to finish its work every time.
-        losses = torch.stack([part.detach().float().to(self.device) for part in parts]).tolist()
+        losses = torch.stack([p.detach().float().to(self.device) for p in (*parts, g_loss, d_loss)]).tolist()
         return Losses(*distributed.average(losses))
 
-    def _see(self, pictures: torch.Tensor, which: torch.Tensor) -> Sight:
-        """What the classifier sees in pictures [n, 3, 256, 256] through views [n, 3]."""
-        maps = self.classifier.features(views.look(pictures, which))
-        return Sight(maps, self.classifier.net.pooled(maps[-1]))
+    def _see(self, pictures: torch.Tensor, which: torch.Tensor | None) -> Sight:
+        """What the eyes see in pictures [n, 3, h, w], through views [n, 3] if there are any."""
+        return self.eyes.look(pictures if which is None else views.look(pictures, which))
 
     def _rebuilding(
         self, made: torch.Tensor, photos: torch.Tensor, seen: Sight, real: Sight
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The loss of reconstructions; and features, pixels, classes, means, each before its weight."""
-        feature = feature_distance(seen.maps, real.maps)
-        pixel = pixel_distance(made.float(), photos)
-        pooled, classes = self._class_distance(seen.pooled, real.pooled)
-        mean = self.rebuilt_means(seen.moments(self.spread), real.moments(self.spread))
-        loss = RECONSTRUCTION_WEIGHT * (feature + pixel) + POOLED_WEIGHT * pooled
-        return loss + CLASS_WEIGHT * classes + MEAN_WEIGHT * mean, feature, pixel, classes, mean
+    ) -> tuple[torch.Tensor, ...]:
+        """The loss of reconstructions; features, second eye, pixels, classes, means, before their weights."""
+        feature, second = (
+            feature_distance(seen.maps[part], real.maps[part])
+            for part in (slice(N_CLASSIFIER_MAPS), slice(N_CLASSIFIER_MAPS, None))
+        )
+        pixel = pixel_distance(made, photos)
+        pooled, classes = self.eyes.class_distance(seen.pooled, real.pooled)
+        mean = self.means[0](seen.moments(self.spread), real.moments(self.spread))
+        loss = RECONSTRUCTION_WEIGHT * (feature + pixel) + SECOND_WEIGHT * second + POOLED_WEIGHT * pooled
+        return loss + CLASS_WEIGHT * classes + MEAN_WEIGHT * mean, feature, second, pixel, classes, mean
 
-    def _class_distance(self, made: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of pooled features [n, 1280]: cosine distance, and Kullback-Leibler divergence of the classes."""
-        cosine = 1 - F.cosine_similarity(made.float(), real.float(), dim=1).mean()
-        made_log, real_log = (self.classifier.net.classify(x).float().log_softmax(1) for x in (made, real))
-        return cosine, F.kl_div(made_log, real_log, reduction="batchmean", log_target=True)
+    def _made_up_means(self, seen: Sight, real: Sight) -> torch.Tensor:
+        """How far in-betweens and mixtures, as many of each, are off on average."""
+        half, moments = len(seen.pooled) // 2, real.moments(self.spread)
+        return sum(
+            (
+                means(part.moments(self.spread), moments)
+                for means, part in zip(self.means[1:], (seen[slice(half)], seen[slice(half, None)]))
+            ),
+            torch.zeros((), device=self.device),
+        )
 
-    def _in_betweens(self, codes: torch.Tensor) -> torch.Tensor:
-        """This process's share of random points, mostly halfway, between pairs of the joint batch's codes."""
-        n = self.batch_size
-        everyones = distributed.gather(codes)
-        first = torch.from_numpy(self.rng.permutation(n)[: self.n_middles])
-        second = (first + torch.from_numpy(self.rng.integers(1, n, len(first)))) % n
-        t = torch.from_numpy(self.rng.triangular(0, 0.5, 1, (len(first), 1)).astype(np.float32))
-        return between(everyones[first], everyones[second], t.to(codes.device))[distributed.share(len(first))]
+    def _made_up(self, codes: torch.Tensor, each: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(shapes, matters) of this process's share of what no photo shows: of `each` points, mostly halfway,
+        between pairs of the joint batch's codes, then of `each` mixtures of pairs."""
+        n, everyones = self.batch_size, distributed.gather(codes)
+        pairs = []
+        for _ in range(2):
+            first = torch.from_numpy(self.rng.permutation(n)[:each])
+            second = (first + torch.from_numpy(self.rng.integers(1, n, each))) % n
+            pairs.append((everyones[first], everyones[second]))
+        t = torch.from_numpy(self.rng.triangular(0, 0.5, 1, (each, 1)).astype(np.float32)).to(codes.device)
+        share = distributed.share(each)
+        middles = between(*pairs[0], t)[share]
+        shapes, matters = (codes[share] for codes in pairs[1])
+        return torch.cat([middles, shapes]), torch.cat([middles, matters])
 
     @staticmethod
     def _update(network: nn.Module, optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         distributed.average_gradients(network.parameters())
+        nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
         optimiser.step()
-
-    @torch.no_grad()
-    def _fix_norms(self) -> None:
-        """Take the normalisation's statistics from many pictures, and keep them from now on.
-
-        They are then the same in training and in use, and averages of weights fit them.
-        """
-        norms = [m for m in self.generator.modules() if isinstance(m, nn.BatchNorm2d)]
-        usual = norms[0].momentum
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # the plain mean over all batches
-        rng = np.random.default_rng(1)
-        self.generator.train()
-        for photos in self.pictures.sample(NORM_PICTURES, rng, 2 * self.batch_size):
-            with self._autocast():
-                codes = self.encoder(photos)
-                t = torch.from_numpy(rng.random((len(codes), 1), np.float32)).to(self.device)
-                middles = between(codes, codes.flip(0), t)
-                self.generator(torch.cat([codes[::2], middles[1::2]]))
-        for norm in norms:
-            norm.momentum = usual
-        self._keep_norms()
-
-    def _keep_norms(self) -> None:
-        self.norms_fixed = True
-        for module in self.generator.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
 
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(AVERAGE_DECAY, (1 + self.steps_here) / (10 + self.steps_here))
-        averaged, current = self.average.state_dict(), self.generator.state_dict()
-        for key, value in averaged.items():
-            if value.is_floating_point():
-                value.lerp_(current[key], 1 - decay)
-            else:
-                value.copy_(current[key])
+        for averaged, current in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+            averaged.lerp_(current, 1 - decay)
 
     def save_generator(self, path: Path) -> None:
         """The averaged generator and the encoder's whitening: what the program uses."""
@@ -348,8 +336,7 @@ class Trainer:
             for index, state in optimiser.state_dict()["state"].items():
                 tensors |= {f"{name}.{index}.{k}": v for k, v in state.items()}
         begun = {"first_step": str(self.first_step), "seen_before": str(self.seen_before)}
-        fixed = {"norms_fixed": str(int(self.norms_fixed))}
-        weights.save(path, "checkpoint", tensors, self._metadata() | begun | fixed, half=False)
+        weights.save(path, "checkpoint", tensors, self._metadata() | begun, half=False)
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
         return {"g_optimiser": self.g_optimiser, "d_optimiser": self.d_optimiser}
@@ -358,10 +345,11 @@ class Trainer:
         """Go on from `save_checkpoint`. Raises UserError if the file isn't one."""
         tensors, metadata = weights.load(path, "checkpoint")
         try:
+            self._learn(Generator.of(strip_prefix(tensors, "generator.")))
             for name in (*LEARNING, "encoder"):
                 state = strip_prefix(tensors, f"{name}.")
                 getattr(self, name).load_state_dict(state, strict=name != "encoder")
-        except RuntimeError:
+        except (KeyError, RuntimeError):
             raise UserError(
                 f"{path} is a checkpoint of another version, whose networks have other sizes; "
                 f"start without --resume."
@@ -374,23 +362,23 @@ class Trainer:
             optimiser.load_state_dict(saved)
         self.step_count = int(metadata["steps"])
         self.first_step, self.seen_before = (int(metadata[k]) for k in ("first_step", "seen_before"))
-        if int(metadata["norms_fixed"]):
-            self._keep_norms()
         self.rng = np.random.default_rng([self.step_count, 1])
 
     @torch.no_grad()
     def preview(self, path: Path, columns: int = 8) -> None:
-        """A sheet: photos, their reconstructions, in-betweens, reconstructions, photos."""
+        """A sheet: photos, their reconstructions, in-betweens, mixtures, reconstructions, photos."""
         photos = self.pictures.batch(2 * columns, np.random.default_rng(7))
         with self._autocast():
             codes = self.encoder(photos)
             first, second = codes[:columns], codes[columns:]
-            rows = [photos[:columns]]
-            for t in (0.0, 0.25, 0.5, 0.75, 1.0):
-                mixed = between(first, second, torch.full((columns, 1), t, device=self.device))
-                self.average.eval()
-                rows.append(self.average(mixed))
-            rows.append(photos[columns:])
-        sheet = np.concatenate([np.concatenate(list(to_uint8(row)), axis=1) for row in rows])
+            middle = between(first, second, torch.full((columns, 1), 0.5, device=self.device))
+            made = [self.average(first), self.average(middle)]
+            made += [self.average(first, second), self.average(second, first), self.average(second)]
+        sheet = np.concatenate(
+            [
+                np.concatenate(list(to_uint8(row)), axis=1)
+                for row in (photos[:columns], *made, photos[columns:])
+            ]
+        )
         half = (sheet.shape[1] // 2, sheet.shape[0] // 2)
         Image.fromarray(sheet).resize(half, Image.Resampling.LANCZOS).save(path)

@@ -19,7 +19,8 @@ from visualizer.learning import distributed
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.photo import missing
 from visualizer.learning.pictures import Pictures
-from visualizer.learning.trainer import TRAINED_REBUILT_OF, Losses, Trainer
+from visualizer.learning.squeezenet import SqueezeNet
+from visualizer.learning.trainer import PARTS, Losses, Trainer
 
 SAVE_EVERY_S = 50.0
 PREVIEW_EVERY_S = 240.0
@@ -54,9 +55,10 @@ def train(
     folders: list[Path],
     output: Path,
     classifier: Classifier,
+    second: SqueezeNet,
     steps: int | None = None,
     minutes: float | None = None,
-    batch_size: int = 16,
+    batch_size: int = 18,
     seed: int = 0,
     device: torch.device | None = None,
     resume: bool = False,
@@ -77,13 +79,13 @@ def train(
     check_writable(output)
     device = distributed.start(device or torch.device("cpu"))
     processes = distributed.world_size()
-    unit = TRAINED_REBUILT_OF * processes
+    unit = PARTS * processes
     if batch_size % unit:
         raise UserError(f"--batch-size {batch_size} can't be shared; choose a multiple of {unit}.")
     leading = distributed.rank() == 0
     pictures = Pictures(folders, progress and leading, device)
     keep_memory()
-    trainer = Trainer(classifier, pictures, batch_size, seed, device)
+    trainer = Trainer(classifier, second, pictures, batch_size, seed, device)
     if resume:
         trainer.restore(checkpoint)
     elif start:
@@ -142,7 +144,7 @@ def keep_memory() -> None:
 def describe(losses: Losses, pictures_per_second: float) -> str:
     """The losses on one line."""
     return (
-        f"{pictures_per_second:.1f} pictures/s, features {losses.feature:.3f}, pixels {losses.pixel:.3f}, "
-        f"classes {losses.classes:.2f}, means {losses.mean:.3f}, "
+        f"{pictures_per_second:.1f} pictures/s, features {losses.feature:.3f} and {losses.second:.3f}, "
+        f"pixels {losses.pixel:.3f}, classes {losses.classes:.2f}, means {losses.mean:.3f}, "
         f"G {losses.adversarial:+.2f}, D {losses.discriminator:.2f}"
     )

@@ -16,7 +16,6 @@ from visualizer.neural.generator import (
     CODE_SIZE,
     Generator,
     UpBlock,
-    fold_norms,
     fold_upsampling,
 )
 
@@ -42,7 +41,7 @@ class CudaGenerator:
         if any(channels % EIGHT for channels in generator.channels):
             raise NoKernels(f"channels {generator.channels} are no multiples of {EIGHT}")
         self._kernels = Kernels(device)
-        folded = fold_upsampling(fold_norms(generator))
+        folded = fold_upsampling(generator)
 
         def ready(weight: torch.Tensor) -> torch.Tensor:
             weight = weight.detach().to(device, torch.float16)

@@ -7,6 +7,7 @@ paints waits for the card: whatever else draws there goes on.
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import torch
 
 from visualizer.neural.cuda_generator import CudaGenerator
 from visualizer.neural.cuda_kernels import NoKernels
-from visualizer.neural.generator import Generator, fold_norms
+from visualizer.neural.generator import Generator
 from visualizer.neural.layout import channels_last
 from visualizer.neural.stylegan.imported import StyleGan
 
@@ -42,7 +43,7 @@ class Recorded:
 
 
 class CudaPainter:
-    """float16, channels last, normalisation folded, CUDA graphs, one stream; for any thread.
+    """float16, channels last, CUDA graphs, one stream; for any thread.
 
     With the cuda-bindings package the kernels between the convolutions are our own.
     """
@@ -135,7 +136,7 @@ def plain_network(generator: Generator | StyleGan, device: torch.device) -> Netw
     """The network with torch's kernels alone; of a StyleGAN, only the features are in float16."""
     network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     if isinstance(generator, Generator):
-        network = channels_last(fold_norms(generator).to(device, torch.float16))
+        network = channels_last(copy.deepcopy(generator).to(device, torch.float16))
         dtype = torch.float16
     else:
         network = channels_last(generator.in_half().to(device))

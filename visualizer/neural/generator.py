@@ -1,21 +1,20 @@
-"""The generator: 4096 numbers in, a 256×256 picture out.
+"""The generator: 4096 numbers in, a picture out.
 
 It inverts the classifier's deep features (Dosovitskiy & Brox 2016, arXiv:1602.02644): the code is
-a 4×4 map of 256 channels, grown by five upsampling blocks, each steered by the whole code. The map says where
-things are, the steering what they are made of, and both may come from different codes.
+a 4×4 map of 256 channels, grown by five or six upsampling blocks, each steered by the whole code. The map
+says where things are, the steering what they are made of, and both may come from different codes.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import count, pairwise, takewhile
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from visualizer.common import weights
 from visualizer.common.errors import UserError
@@ -24,11 +23,14 @@ from visualizer.neural.layout import channels_last
 CODE_CHANNELS = 256
 CODE_SIZE = 4
 CODE_DIM = CODE_CHANNELS * CODE_SIZE * CODE_SIZE
+# What five blocks draw, and what networks see of a photo.
 PICTURE_SIZE = 256
 CHANNELS = (192, 128, 64, 48, 16)
 # The first size, 8, where shapes are decided, gets one more convolution.
 REFINED = 1
 STYLE_DIM = 256
+# Of the batch normalisation that generators of earlier versions had.
+NORM_EPSILON = 1e-5
 
 
 class UpBlock(nn.Module):
@@ -40,35 +42,32 @@ class UpBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, refined: bool):
         super().__init__()
         self.upsample: nn.Module = nn.Upsample(scale_factor=2, mode="nearest")
-        self.conv1: nn.Module = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.norm1: nn.Module = nn.BatchNorm2d(outputs)
+        self.conv1: nn.Module = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.modulate = nn.Linear(STYLE_DIM, 2 * outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.norm2: nn.Module = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.refined = refined
         if refined:
-            self.conv3 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-            self.norm3: nn.Module = nn.BatchNorm2d(outputs)
+            self.conv3 = nn.Conv2d(outputs, outputs, 3, padding=1)
 
     def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-        x = F.leaky_relu(self.norm1(self.conv1(self.upsample(x))), 0.2)
+        x = F.leaky_relu(self.conv1(self.upsample(x)), 0.2)
         scale, shift = self.modulate(style)[:, :, None, None].chunk(2, dim=1)
-        x = x * (1 + scale) + shift
-        x = F.leaky_relu(self.norm2(self.conv2(x)), 0.2)
+        x = F.leaky_relu(self.conv2(torch.addcmul(shift, x, 1 + scale)), 0.2)
         if self.refined:
-            x = x + F.leaky_relu(self.norm3(self.conv3(x)), 0.2)
+            x = x + F.leaky_relu(self.conv3(x), 0.2)
         return x
 
 
 class Generator(nn.Module):
-    """Codes [n, 4096] to pictures [n, 3, 256, 256], sRGB in 0..1.
+    """Codes [n, 4096] to pictures [n, 3, size, size], sRGB in 0..1.
 
-    2.9 million parameters, 1.3 GFLOP a picture. A code that the encoder made of a photo has a
-    standard deviation near 1 and a norm near 64; far outside that shell there is only mud.
+    Five blocks draw 256×256 pictures, six 512×512. There is no normalisation: what trains from nothing scales
+    its filters first (`learning.calibration`). A code that the encoder made of a photo has a standard
+    deviation near 1 and a norm near 64; far outside that shell there is only mud.
     """
 
     def __init__(self, channels: Sequence[int] = CHANNELS, refined: int = REFINED) -> None:
-        """channels: of each of the five blocks; refined: how many of them, from the first, are."""
+        """channels: of each of the blocks; refined: how many of them, from the first, are."""
         super().__init__()
         self.channels, self.refined = tuple(channels), refined
         self.style = nn.Linear(CODE_DIM, STYLE_DIM)
@@ -104,8 +103,7 @@ class Generator(nn.Module):
         found = weights.load(path, "generator")[0]
         tensors = strip_prefix(found, "generator.")
         try:
-            generator = cls(*_shape(tensors))
-            generator.load_state_dict(tensors)
+            generator = cls.of(_without_norms(tensors))
         except (KeyError, RuntimeError):
             raise UserError(
                 f"{path} holds a generator of another version's architecture; train it again with this one."
@@ -113,12 +111,33 @@ class Generator(nn.Module):
         generator.space = weights.fingerprint(strip_prefix(found, "encoder."))
         return channels_last(generator.eval().requires_grad_(False))
 
+    @classmethod
+    def of(cls, state: dict[str, torch.Tensor]) -> Generator:
+        """The generator of a state, of whatever channels. Raises KeyError or RuntimeError if it has none."""
+        generator = cls(*_shape(state))
+        generator.load_state_dict(state)
+        return generator
+
 
 def _shape(tensors: dict[str, torch.Tensor]) -> tuple[list[int], int]:
     """The channels of a generator's blocks, and how many are refined. Raises KeyError if it has none."""
-    blocks = range(len(CHANNELS))
+    blocks = list(takewhile(lambda i: f"blocks.{i}.conv2.weight" in tensors, count()))
+    if not blocks:
+        raise KeyError("blocks")
     channels = [tensors[f"blocks.{i}.conv2.weight"].shape[0] for i in blocks]
     return channels, sum(f"blocks.{i}.conv3.weight" in tensors for i in blocks)
+
+
+def _without_norms(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors of an earlier version's generator, its batch normalisation folded into the convolutions."""
+    folded = {name: tensor for name, tensor in tensors.items() if ".norm" not in name}
+    for name in [name for name in tensors if name.endswith(".running_var")]:
+        norm = name.removesuffix(".running_var")
+        conv = norm.replace(".norm", ".conv")
+        scale = tensors[f"{norm}.weight"] * torch.rsqrt(tensors[name] + NORM_EPSILON)
+        folded[f"{conv}.weight"] = tensors[f"{conv}.weight"] * scale[:, None, None, None]
+        folded[f"{conv}.bias"] = tensors[f"{norm}.bias"] - tensors[f"{norm}.running_mean"] * scale
+    return folded
 
 
 def without_mesh(x: torch.Tensor) -> torch.Tensor:
@@ -133,25 +152,8 @@ def without_mesh(x: torch.Tensor) -> torch.Tensor:
     return 0.25 * (x[..., 1:, :] + x[..., :-1, :])
 
 
-def fold_norms(generator: Generator) -> Generator:
-    """A copy for inference, its batch normalisation folded into the convolutions."""
-    generator = copy.deepcopy(generator).eval()
-    for block in generator.blocks:
-        assert isinstance(block, UpBlock) and isinstance(block.conv1, nn.Conv2d)
-        block.conv1, block.norm1 = _folded(block.conv1, block.norm1)
-        block.conv2, block.norm2 = _folded(block.conv2, block.norm2)
-        if block.refined:
-            block.conv3, block.norm3 = _folded(block.conv3, block.norm3)
-    return generator
-
-
-def _folded(conv: nn.Conv2d, norm: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
-    assert isinstance(norm, nn.BatchNorm2d)
-    return fuse_conv_bn_eval(conv, norm), nn.Identity()
-
-
 def fold_upsampling(generator: Generator) -> Generator:
-    """A copy for inference of a generator without norms: upsampling becomes part of each first convolution.
+    """A copy for inference: upsampling becomes part of each first convolution.
 
     Of nine upsampled neighbours only four differ: a transposed convolution of stride 2 reads
     each once, with 4/9 of the multiplications for the same result.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from visualizer.common.errors import UserError
-from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
+from visualizer.neural.generator import Generator, fold_upsampling
 from visualizer.neural.layout import channels_last
 from visualizer.neural.precision import fast_dtype
 from visualizer.neural.stylegan.imported import StyleGan
@@ -85,7 +85,7 @@ class TorchPainter:
         self.dtype = dtype or (fast_dtype(device) if isinstance(generator, Generator) else torch.float32)
         self.name = f"PyTorch {str(self.dtype).removeprefix('torch.')}"
         if isinstance(generator, Generator):
-            generator = fold_upsampling(fold_norms(generator))
+            generator = fold_upsampling(generator)
         else:
             generator = copy.deepcopy(generator)
         self._generator = channels_last(generator.to(device, self.dtype))

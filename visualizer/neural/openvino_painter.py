@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 import torch
 
-from visualizer.neural.generator import Generator, fold_norms, fold_upsampling
+from visualizer.neural.generator import Generator, fold_upsampling
 from visualizer.neural.openvino_graph import build, shuffled
 from visualizer.neural.precision import fast_dtype
 from visualizer.neural.stylegan.imported import StyleGan
@@ -39,7 +39,7 @@ class OpenVinoPainter:
         self._build: Callable[[int], ov.Model]
         self._finish: Callable[[np.ndarray], np.ndarray]
         if isinstance(generator, Generator):
-            folded = fold_upsampling(fold_norms(generator))
+            folded = fold_upsampling(generator)
             self._build, self._finish = partial(build, folded), shuffled
         else:
             self._build, self._finish = partial(translated, generator), np.copy
