@@ -95,13 +95,13 @@ def waltz(bar: int) -> list[Note]:
 
 def six_eight(bar: int) -> list[Note]:
     """Two beats of three quavers each."""
-    chord, third = MINOR[bar % 4], 1 / 3
+    chord = MINOR[bar % 4]
     arpeggio = [chord[0], chord[1], chord[2], chord[0] + 12, chord[2], chord[1]]
     return (
         hits(KICK, 0, loud=105)
         + hits(SNARE, 1, loud=95)
-        + hits(HAT, *every(third, 2), loud=60)
-        + [(i * third, NYLON, pitch, 85, 0.4) for i, pitch in enumerate(arpeggio)]
+        + [(b, ON_DRUMS, HAT, 52 if b % 1 else 76, 0.1) for b in (i / 3 for i in range(6))]
+        + [(i / 3, NYLON, pitch, 72 if i % 3 else 92, 0.4) for i, pitch in enumerate(arpeggio)]
         + notes(FINGERED, chord[0] - 24, 0, 1, loud=90, lasts=0.8)
         + notes(STRINGS, chord[bar % 3] + 12, 0, loud=60, lasts=2)
     )

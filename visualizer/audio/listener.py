@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from visualizer.audio.beat.network import BeatNetwork
+from visualizer.audio.beat.tracker import BeatTracker
 from visualizer.audio.codebook import SILENCE, Codebook
 from visualizer.audio.onsets import N_FFT, Onsets
 from visualizer.audio.rhythm import NO_BEAT, NO_SECTION, NO_STRIKES, Beat, Section, Strikes
 from visualizer.audio.spectrum import Spectrum
+from visualizer.common import assets
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,13 @@ class Event:
 
 
 class Listener:
-    """The rolling spectrum, the codebook and the onsets, one after the other."""
+    """The rolling spectrum, the codebook, the onsets and the beat, one after the other."""
 
     def __init__(self, codebook: Codebook):
         self.codebook = codebook
         self.spectrum = Spectrum(codebook.settings)
         self.onsets = Onsets(codebook.settings)
+        self.beat = BeatTracker(BeatNetwork.load(assets.model("beat.safetensors")))
         self._windows = 0
 
     def push(self, samples: np.ndarray) -> Iterator[Event]:
@@ -69,4 +73,5 @@ class Listener:
             self._windows += 1
             time = self._windows * settings.hop_s - settings.latency_s
             strikes = self.onsets.push(self.spectrum.newest(N_FFT), window)
-            yield Event(time, self.codebook.cluster(window), window.loudness, window.onset, strikes)
+            beat = self.beat.push(self.spectrum, window, time)
+            yield Event(time, self.codebook.cluster(window), window.loudness, window.onset, strikes, beat)
