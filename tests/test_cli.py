@@ -376,8 +376,10 @@ def test_fit_and_use_a_codebook(visualizer, tmp_path):
 def test_names_that_are_not_utf_8(visualizer, tmp_path, song):
     """All the way, to what is written down after the work is done."""
     name = os.fsdecode(b"M\xe4dchen")
+    # Steady noise would be taken for a pause: it comes and goes.
     noise = 0.1 * np.random.default_rng(0).standard_normal((16 * SR, 2))
-    write_sound(tmp_path / f"{name}.wav", noise)
+    bursts = np.exp(-6 * (np.arange(16 * SR) / SR % 0.4))[:, None]
+    write_sound(tmp_path / f"{name}.wav", bursts * noise)
     result = visualizer("fit", f"{name}.wav", "-o", f"{name}.safetensors", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert Codebook.load(tmp_path / f"{name}.safetensors").songs == ("M�dchen.wav",)
