@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 import warnings
 from collections.abc import Callable
@@ -54,7 +55,21 @@ def _pygame() -> ModuleType:
 
 
 def _start_video() -> ModuleType:
-    """pygame with a video driver that somebody can see, or that was asked for by name."""
+    """pygame with a video driver that somebody can see, or that was asked for by name.
+
+    From then on SIGTERM closes the window: SDL takes it for the close button, unless somebody else has it.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if callable(handler):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        return _open_video()
+    except NoDisplay:
+        signal.signal(signal.SIGTERM, handler)
+        raise
+
+
+def _open_video() -> ModuleType:
     pygame = _pygame()
     # Without this, the Wayland library complains on the terminal, of what concerns nobody.
     unset = os.environ.setdefault("XDG_RUNTIME_DIR", "/") == "/"
