@@ -174,6 +174,12 @@ def percussion(bar: int) -> list[Note]:
     )
 
 
+def pads(bar: int) -> list[Note]:
+    """What is left when the drums fall silent."""
+    chord = MINOR[bar // 2 % 4]
+    return notes(PAD, chord, 0, loud=70, lasts=4) + notes(VIBES, chord[bar % 3] + 12, 0, 1.5, 3, loud=60)
+
+
 @dataclass(frozen=True)
 class Score:
     """notes: (time, seconds, program or `ON_DRUMS`, pitch, velocity). beats, downbeats: times in seconds.
@@ -263,6 +269,12 @@ def score(
             played.append((begin + late, end - begin, program, pitch, loud))
     beats = grid[: len(grid) // meter * meter]
     return Score(name, length, played, beats, beats[::meter], meter)
+
+
+def medley(name: str, tempo: float, *parts: tuple[Callable[[int], list[Note]], int]) -> Score:
+    """Several styles, each for so many bars of four."""
+    styles = [style for style, bars in parts for _ in range(bars)]
+    return score(name, lambda bar: styles[bar](bar), tempo, length=0.5 + 240 / tempo * len(styles))
 
 
 def _beat_times(tempo: float | Callable[[float], float], length: float) -> np.ndarray:

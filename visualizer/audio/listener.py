@@ -13,6 +13,7 @@ from visualizer.audio.beat.tracker import BeatTracker
 from visualizer.audio.codebook import SILENCE, Codebook
 from visualizer.audio.onsets import N_FFT, Onsets
 from visualizer.audio.rhythm import NO_BEAT, NO_SECTION, NO_STRIKES, Beat, Section, Strikes
+from visualizer.audio.sections import Sections
 from visualizer.audio.spectrum import Spectrum
 from visualizer.common import assets
 
@@ -57,13 +58,14 @@ class Event:
 
 
 class Listener:
-    """The rolling spectrum, the codebook, the onsets and the beat, one after the other."""
+    """The rolling spectrum, the codebook, the onsets, the beat and the sections, one after the other."""
 
     def __init__(self, codebook: Codebook):
         self.codebook = codebook
         self.spectrum = Spectrum(codebook.settings)
         self.onsets = Onsets(codebook.settings)
         self.beat = BeatTracker(BeatNetwork.load(assets.model("beat.safetensors")))
+        self.sections = Sections(codebook.settings)
         self._windows = 0
 
     def push(self, samples: np.ndarray) -> Iterator[Event]:
@@ -74,4 +76,6 @@ class Listener:
             time = self._windows * settings.hop_s - settings.latency_s
             strikes = self.onsets.push(self.spectrum.newest(N_FFT), window)
             beat = self.beat.push(self.spectrum, window, time)
-            yield Event(time, self.codebook.cluster(window), window.loudness, window.onset, strikes, beat)
+            section = self.sections.push(window, beat)
+            cluster = self.codebook.cluster(window)
+            yield Event(time, cluster, window.loudness, window.onset, strikes, beat, section)
