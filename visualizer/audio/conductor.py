@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from visualizer.audio.rhythm import Beat
+from visualizer.audio.rhythm import NO_BEAT, Beat
 
 if TYPE_CHECKING:
     from visualizer.audio.ears import Sink
@@ -43,6 +43,8 @@ class Conductor:
         # What has been counted: of the heard beats, of the leader's, and of all.
         self._heard = self._led = self._number = 0
         self._leader: object = None
+        self.newest = NO_BEAT
+        """The beat last asked for."""
 
     def lead(
         self, by: object, tempo: float, time: float, number: int, meter: int = 0, until: float = math.inf
@@ -71,6 +73,10 @@ class Conductor:
 
     def beat(self, time: float, heard: Beat) -> Beat:
         """The beat at a time: the leader's, or what is heard; its number never goes back."""
+        self.newest = self._beat(time, heard)
+        return self.newest
+
+    def _beat(self, time: float, heard: Beat) -> Beat:
         lead = self._lead
         if lead is None or time > lead.until:
             self._number += max(0, heard.number - self._heard)

@@ -325,6 +325,7 @@ class Engine:
                 self._window,
                 self._upscaler,
                 not self._wishes.allow_flashing,
+                self.conductor.newest,
             )
 
     def _report(self, sound: Ears | None) -> None:

@@ -10,6 +10,7 @@ from visualizer.output.window import Window
 
 if TYPE_CHECKING:
     from visualizer.audio.ears import Ears
+    from visualizer.audio.rhythm import Beat
     from visualizer.control.preset import Preset
     from visualizer.live.loading import Parts
 
@@ -23,8 +24,12 @@ def rows(
     window: Window,
     upscaler: Upscaler,
     limited: bool,
+    beat: Beat,
 ) -> list[Row]:
-    """(name, value) of everything worth a look during a show. limited: whether flashes are."""
+    """(name, value) of everything worth a look during a show.
+
+    limited: whether flashes are; beat: the newest.
+    """
     pose, sound, held = parts.physics.pose, parts.hearing.sound, parts.stage.limiter.held
     flashes = f"limiter {f'holds {held:.0%}' if held else 'lets all pass'}" if limited else "NOT LIMITED"
     return [
@@ -37,6 +42,7 @@ def rows(
         ),
         ("latency", _latency(statistics)),
         ("cluster", "silence" if pose.cluster < 0 else f"{pose.cluster}"),
+        ("beat", _beat(beat)),
         ("flashes", flashes),
         *(_sound(sound) if sound is not None else []),
         ("dropped", f"{statistics.dropped} events"),
@@ -51,6 +57,13 @@ def _sound(sound: Ears) -> list[Row]:
         ("callback", f"{median:.1%} of its time, 99 % within {p99:.1%}"),
         ("sound lost", f"{sound.lost} times{f', {sound.errors} ERRORS' if sound.errors else ''}"),
     ]
+
+
+def _beat(beat: Beat) -> str:
+    if not beat.tempo:
+        return "none"
+    bar = f", {beat.position + 1} of {beat.meter}" if beat.meter else ""
+    return f"{beat.tempo:.0f} a minute{bar}, {beat.confidence:.0%} sure"
 
 
 def _milliseconds(seconds: float | None) -> str:
