@@ -8,6 +8,7 @@ from visualizer.common import assets, weights
 from visualizer.latent.bank import Bank
 from visualizer.neural.generator import Generator, fold_upsampling
 from visualizer.neural.inference import TorchPainter, make_painter
+from visualizer.neural.precision import fast_dtype
 from visualizer.neural.steadfast import SteadfastPainter
 
 CPU = torch.device("cpu")
@@ -47,6 +48,8 @@ def test_the_chosen_painter_is_faithful(generator, codes, matter, plain):
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 def test_openvino_draws_the_same_picture(generator, codes, matter, plain, precision):
+    if precision == "bf16" and fast_dtype(CPU) != torch.bfloat16:
+        pytest.skip("this processor has no bfloat16")
     painter = pytest.importorskip("visualizer.neural.openvino_painter").OpenVinoPainter(generator, precision)
     bound = {"f32": 0.5, "bf16": 1.0}[precision]
     for n in (1, len(codes)):
