@@ -1,7 +1,6 @@
 """Small real things that several tests need: sounds, files, the shipped parts."""
 
 import os
-import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,9 +19,6 @@ with suppress(ImportError):
     __import__("triton")
 
 SR = 44100
-# Background jobs of a shell ignore Ctrl-C, and so would the programs that the tests start and stop.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def write_sound(path, samples, sr=SR, codec=None, layout="stereo", muxing=None, encoding=None):

@@ -24,6 +24,7 @@ def started(
 
     under: a command that runs the one that follows it; streams: stdin and others of `subprocess.Popen`.
     """
+    _heed_signals()
     what = ["-m", module] if code is None else ["-c", code]
     command = [*under, sys.executable, *what, *map(str, arguments)]
     process = subprocess.Popen(
@@ -34,6 +35,14 @@ def started(
     finally:
         process.kill()
         process.communicate()
+
+
+def _heed_signals():
+    """Background jobs of a shell ignore them, and so does the program where it ended in this process; what is
+    started from here would, too."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def ran(*arguments, seconds=300, **how):
