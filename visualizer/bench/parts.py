@@ -24,6 +24,7 @@ from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.bench.clock import side_by_side
 from visualizer.bench.report import Row
 from visualizer.bench.stylegan import plan2, with_random_weights
+from visualizer.neural import quality
 from visualizer.neural.cuda_painter import CudaPainter
 from visualizer.neural.generator import Generator, fold_upsampling
 from visualizer.neural.inference import Painter, TorchPainter, make_painter
@@ -188,6 +189,21 @@ def _against_the_ceiling(
         yield Row(PART, "memory copy, read and written", most / 1e9, "GB/s", True)
         achieved = f"{least / 1e6:.1f} MB a picture at batch {n}"
         yield Row(PART, "least traffic against that", 100 * least / took / most, "% of it", True, achieved)
+
+
+def measure_quality(device: torch.device, seconds: float) -> Iterator[Row]:
+    """Both shipped generators beside each other, and which of them a window takes by itself."""
+    networks = {name: Generator.load(quality.file(name)) for name in quality.FILES}
+    made = {str(name): make_painter(network, device) for name, network in networks.items()}
+    codes = _codes(1, networks["light"])
+    took = side_by_side({name: partial(p, *codes) for name, p in made.items()}, seconds, device)
+    most = quality.LIVE_SHARE / 60
+    chosen = "grand" if took["grand"] <= most else "light"
+    for name, s in took.items():
+        note = (
+            f"live takes {chosen}: grand may take {1000 * most:.1f}" if name == "grand" else made[name].name
+        )
+        yield Row(PART, name, 1000 * s, "ms a picture", note=note)
 
 
 def measure_sound(codebook: Codebook, seconds: float) -> Iterator[Row]:

@@ -68,6 +68,7 @@ def run(
     report = Report(machine(device))
     todo: dict[str, Callable[[], Iterator[Row]]] = {
         "generator": lambda: parts.measure_generator(generator, device, seconds),
+        "quality": lambda: parts.measure_quality(device, seconds),
         "sound and physics": lambda: parts.measure_sound(codebook, seconds),
         "flash limiter": lambda: parts.measure_limiter(seconds, device),
         "window": lambda: parts.measure_window(seconds, device),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import click
 from click.shell_completion import CompletionItem
 
+from visualizer.common.errors import UserError
+
 if TYPE_CHECKING:
     from visualizer.live.ways import StageWishes
 
@@ -161,6 +163,14 @@ generator = click.option(
     help="A generator of your own, made by `train` or `import`.  [default: the shipped one]",
 )
 
+quality = click.option(
+    "--quality",
+    type=click.Choice(["auto", "light", "grand"]),
+    default="auto",
+    help="Which of the shipped generators draws: light is quick everywhere, grand draws better; auto takes "
+    "grand where this machine is fast enough.",
+)
+
 bank = click.option(
     "--bank",
     type=FILE,
@@ -171,6 +181,12 @@ bank = click.option(
 flashing = click.option(
     "--allow-flashing", is_flag=True, help="Switch the flash limiter off: mind your audience."
 )
+
+
+def check_quality(quality: str, generator: Path | None) -> None:
+    """Raises UserError if a quality is asked for together with a generator of one's own."""
+    if generator is not None and quality != "auto":
+        raise UserError(f"--quality chooses between the shipped generators; leave it out, or {generator}.")
 
 
 def warn_of_flashing(what: str) -> None:
@@ -200,6 +216,7 @@ class RenderingOptions(TypedDict):
     seed: int | None
     codebook: Path | None
     generator: Path | None
+    quality: str
     bank: Path | None
     compute: str
     allow_flashing: bool
@@ -223,6 +240,7 @@ rendering = together(
         help="A codebook made by `visualizer fit`.  [default: the preset's]",
     ),
     generator,
+    quality,
     bank,
     compute(),
     sensitivity,
@@ -239,6 +257,7 @@ class WindowOptions(TypedDict, total=False):
     monitor: int | None
     size: tuple[int, int]
     generator: Path | None
+    quality: str
     bank: Path | None
     compute: str
     allow_flashing: bool
@@ -255,6 +274,7 @@ window = together(
     click.option("--monitor", type=click.IntRange(0), metavar="N", help="Open on this display of `devices`."),
     click.option("--size", type=Size(), default="1280x720", help="Size of the window in pixels."),
     generator,
+    quality,
     bank,
     compute(soundless=False),
     flashing,

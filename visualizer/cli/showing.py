@@ -57,6 +57,7 @@ def play(song: str, verbose: bool, **wishes: Unpack[options.WindowOptions]) -> N
 def _show(source: Source, verbose: bool, **wishes: Unpack[options.WindowOptions]) -> None:
     from visualizer.live import run_live
 
+    options.check_quality(wishes["quality"], wishes["generator"])
     if wishes.get("allow_flashing"):
         options.warn_of_flashing("the window")
     statistics = run_live(source, **wishes)
@@ -105,6 +106,7 @@ def demo(output: Path | None, **wishes: Unpack[options.RenderingOptions]) -> Non
         "preset": wishes["preset"],
         "size": wishes["size"],
         "generator": wishes["generator"],
+        "quality": wishes["quality"],
         "bank": wishes["bank"],
         "compute": wishes["compute"],
         "allow_flashing": wishes["allow_flashing"],

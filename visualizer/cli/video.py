@@ -69,6 +69,7 @@ def make_video(
     seed: int | None,
     codebook: Path | None,
     generator: Path | None,
+    quality: str,
     bank: Path | None,
     compute: str,
     allow_flashing: bool,
@@ -85,14 +86,24 @@ def make_video(
     from visualizer.common.cores import painting_threads
     from visualizer.control.banks import Banks
     from visualizer.neural import generators
-    from visualizer.neural.inference import choose_device, make_painter, pictures_a_second
+    from visualizer.neural import quality as qualities
+    from visualizer.neural.inference import Painter, choose_device, make_painter, pictures_a_second
     from visualizer.neural.stylegan.imported import StyleGan
     from visualizer.offline import engine as offline
 
     network = generators.load(generator)
     banks = Banks(bank, generators.space(network, generator), generators.made_up(network))
     chosen, sounds, motion = offline.open_parts(preset, codebook, seed, banks, sensitivity)
-    painter = make_painter(network, choose_device(compute), painting_threads())
+    options.check_quality(quality, generator)
+    device, threads = choose_device(compute), painting_threads()
+    if generator is None:
+
+        def make(choice: qualities.Quality) -> Painter:
+            return make_painter(generators.load(qualities.file(choice)), device, threads)
+
+        painter, quality = qualities.for_video(quality, make, motion.targets[: offline.BATCH_SIZE], fps)
+    else:
+        painter = make_painter(network, device, threads)
     if isinstance(network, StyleGan):
         painter(motion.targets[:1])  # the first one takes long
         rate = pictures_a_second(painter, motion.targets[:1])
@@ -102,7 +113,8 @@ def make_video(
     if allow_flashing:
         options.warn_of_flashing(str(output))
     report = offline.render(song, output, chosen, motion, sounds, painter, size, fps, not allow_flashing)
-    click.echo(f"{output}: {report.frames} frames, {report.seconds:.1f} s, preset {chosen.title}.")
+    by = "" if generator else f", {quality}"
+    click.echo(f"{output}: {report.frames} frames, {report.seconds:.1f} s, preset {chosen.title}{by}.")
     if report.remark:
         click.echo(f"{song.name}: {report.remark}.")
     if verbose:

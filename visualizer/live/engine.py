@@ -65,6 +65,7 @@ def run_live(
     bank: Path | None = None,
     offset: float | None = None,
     sensitivity: float | None = None,
+    quality: str = "auto",
 ) -> Statistics:
     """Open the window and play until somebody quits; returns what was measured.
 
@@ -75,7 +76,8 @@ def run_live(
     generator: a file; None is the shipped one. stage: by what else than keys it is played. channels:
     which of a microphone's to hear; none are all. bank: a file that plays instead of the presets' own.
     offset: milliseconds by which sound is heard later than its device says; None is what was given last.
-    sensitivity: 0.1 to 4, to the sound, in all presets; None is their own.
+    sensitivity: 0.1 to 4, to the sound, in all presets; None is their own. quality: of the shipped
+    generators, "auto", "light" or "grand".
 
     Raises NoDisplay if no window can be opened, and UserError for anything else that was asked for and isn't
     there.
@@ -95,6 +97,7 @@ def run_live(
         bank,
         offset,
         sensitivity,
+        quality,
     )
     try:
         with (
@@ -232,6 +235,8 @@ class Engine:
         statistics.dropped = parts.ring.dropped
         if picture is not self._shown:
             statistics.paintings.add(picture.took)
+            if parts.choice is not None and parts.choice.watch(picture.took):
+                self._warn("the machine has become slower than the screen: the light generator goes on.")
             statistics.showed(now, picture.pose.heard(picture.time), parts.first.codebook.settings)
             self._shown = picture
 

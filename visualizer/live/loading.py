@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from visualizer.latent.ring import Ring
     from visualizer.live.backstage import Backstage
     from visualizer.live.hearing import Hearing, Source
+    from visualizer.neural.quality import StagePainter
     from visualizer.neural.stream import Painting, PictureStream
     from visualizer.picture.stage import Stage
 
@@ -42,20 +43,27 @@ class Wishes:
     bank: Path | None = None
     offset: float | None = None
     sensitivity: float | None = None
+    quality: str = "auto"
 
 
 @dataclass
 class Parts:
-    """The engine's parts, ready but not started. first: the look to begin with."""
+    """The engine's parts, ready but not started. choice: the painter, where it may choose between the
+    shipped generators. first: the look to begin with."""
 
     repertoire: Repertoire
     painter: Painting
+    choice: StagePainter | None
     physics: Physics
     ring: Ring
     hearing: Hearing
     stage: Stage
     stream: PictureStream
     first: Look
+
+
+# A frame's time on most displays, which a painter is chosen for before the window knows its own.
+FRAME_S = 1 / 60
 
 
 def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backstage) -> Parts:
@@ -74,7 +82,7 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     from visualizer.latent.ring import Ring
     from visualizer.live.hearing import Hearing
     from visualizer.live.inputs import remembered
-    from visualizer.neural import generators
+    from visualizer.neural import generators, quality
     from visualizer.neural.inference import choose_device, pictures_a_second
     from visualizer.neural.steadfast import show_painter
     from visualizer.neural.stream import PictureStream
@@ -92,10 +100,21 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     )
     look = repertoire.load(repertoire.start)
     device = choose_device(wishes.compute)
-    painter = show_painter(generator, device, threads, backstage.warn)
-    painter(look.targets[:1], look.targets[:1])  # the first one takes long
+    code = look.targets[:1]
+    painter: Painting
+    choice = None
+    if wishes.generator is None:
+
+        def make(choice: quality.Quality) -> Painting:
+            shipped = generator if choice == "light" else generators.load(quality.file(choice))
+            return show_painter(shipped, device, threads, backstage.warn)
+
+        painter = choice = quality.StagePainter(wishes.quality, make, code, FRAME_S)
+    else:
+        painter = show_painter(generator, device, threads, backstage.warn)
+        painter(code, code)  # the first one takes long
     if isinstance(generator, StyleGan):
-        rate = pictures_a_second(painter, look.targets[:1])
+        rate = pictures_a_second(painter, code)
         if rate < EVERY_FRAME:
             backstage.warn(f"about {rate:.2g} pictures of {generator.name} a second here, blended.")
     ring = Ring()
@@ -113,4 +132,4 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     hearing = Hearing(wishes.source, device_name, sink, backstage, channels)
     # What is there now stays; the collector need not go through it again during the show.
     gc.freeze()
-    return Parts(repertoire, painter, physics, ring, hearing, stage, stream, look)
+    return Parts(repertoire, painter, choice, physics, ring, hearing, stage, stream, look)

@@ -35,7 +35,7 @@ def rows(
     return [
         ("preset", preset.title),
         ("frames", f"{statistics.fps:.1f} a second, {statistics.late} late"),
-        ("painting", f"{_milliseconds(statistics.paintings.last)} a picture"),
+        ("painting", _painting(parts, statistics)),
         (
             "composing",
             f"{_milliseconds(statistics.composing.last)}, {upscaler.way} on {window.renderer[:24]}",
@@ -47,6 +47,11 @@ def rows(
         *(_sound(sound) if sound is not None else []),
         ("dropped", f"{statistics.dropped} events"),
     ]
+
+
+def _painting(parts: Parts, statistics: Statistics) -> str:
+    by = "" if parts.choice is None else f", {parts.choice.quality}"
+    return f"{_milliseconds(statistics.paintings.last)} a picture{by}"
 
 
 def _sound(sound: Ears) -> list[Row]:
