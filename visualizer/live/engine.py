@@ -23,6 +23,7 @@ from visualizer.live.guide import Guide
 from visualizer.live.loading import Parts, Wishes, load
 from visualizer.live.statistics import Statistics
 from visualizer.live.ways import NOTHING, StageWishes, open_ways, show_address
+from visualizer.output.outlet import Outlets
 from visualizer.output.window import Window
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class Engine:
         self._window, self._wishes, self._begun = window, wishes, begun
         self._upscaler: Upscaler = Upscaler()
         self._backstage = Backstage(self._trouble, self._warn)
+        self.outlets = Outlets(self._backstage.warn)
         self.desk, self.conductor = Desk(), Conductor()
         self._controls = Controls(window, self.hud, self.desk, self.conductor)
         self._guide = Guide()
@@ -133,11 +135,13 @@ class Engine:
         self._resized = self._read_out = self._reported = begun
         self._shape = window.size
         self._shown: Picture | None = None
+        self._composed: torch.Tensor | None = None
         self._lead = 0.008
         self._took: deque[float] = deque([self._lead], maxlen=20)
         self._ending = self._saving = False
         self._card_failed: float | None = None  # since when
         self._open.callback(self._upscaler.release)
+        self._open.callback(self.outlets.close)
 
     # --- the loop ---------------------------------------------------------------------------------
 
@@ -162,7 +166,7 @@ class Engine:
         # While loading, the processor has better things to do than to draw.
         self._controls.take(window.events(wait=LOADING_S if self._parts is None else 0.0))
         self._backstage.deliver()
-        if window.minimised:
+        if window.minimised and not self.outlets:
             self._controls.take(window.events(wait=MINIMISED_S))
             # A song's end needs no fading out where nobody sees it.
             window.closed |= self._parts is not None and self._parts.hearing.follow()
@@ -189,6 +193,8 @@ class Engine:
         self._lead = 0.001 + sorted(self._took)[-3:][0]
         now = window.swap()
         if parts is not None and drawn is not None:
+            if self._composed is not None:
+                self.outlets.show(self._composed, now)
             self._count(parts, drawn, now, last, took)
         return now
 
@@ -201,7 +207,7 @@ class Engine:
             picture = parts.stream.at(due)
             if newest is None or picture is None:
                 return None
-            frame = parts.stage(picture, pose.sound, dt)
+            self._composed = frame = parts.stage(picture, pose.sound, dt)
             self._choose_way(frame, parts.stage.aspect)
             self._upscaler.upload(frame)
         except RuntimeError:

@@ -280,12 +280,13 @@ class Window:
         """
         due = self._swapped + self.period
         now = time.perf_counter()
-        if not self._vsync and due > now:
+        vsync = self._vsync and not self.minimised  # a screen that doesn't show it may not keep time
+        if not vsync and due > now:
             time.sleep(due - now)
         self._pygame.display.flip()
         now = time.perf_counter()
         # By the clock, frames stay on its beat, unless one was missed.
-        late = self._vsync or now - due > self.period
+        late = vsync or now - due > self.period
         self._swapped = now if late else max(due, now - self.period)
         return now
 
