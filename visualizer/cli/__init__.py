@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from visualizer import __version__
-from visualizer.cli import importing, learning, measuring, options, showing, video
+from visualizer.cli import importing, learning, measuring, options, posing, showing, video
 from visualizer.cli.group import Commands
 from visualizer.common.files import unwritable
 
@@ -67,6 +67,7 @@ main.section(
     learning.encode,
     learning.dream,
     learning.train,
+    posing.poses,
     learning.sheet,
     importing.import_stylegan,
 )

@@ -286,13 +286,14 @@ def encode(photos: tuple[Path, ...], output: Path, generator: Path | None) -> No
     click.echo(f"{output}: {len(bank)} vectors{note}.")
 
 
-@click.command(short_help="Draw a contact sheet of a bank or generator.")
+@click.command(short_help="Draw a contact sheet of a bank, a generator or poses.")
 @click.argument("file", type=options.FILE)
 @options.output("SHEET.png", "The picture to write.")
 @options.generator
 @options.compute()
 def sheet(file: Path, output: Path, generator: Path | None, compute: str) -> None:
-    """Draw all vectors of a bank, with their labels, or samples of a generator.
+    """Draw all vectors of a bank, with their labels, samples of a generator, or the skeletons of a bank of
+    poses.
 
     \b
     Examples:

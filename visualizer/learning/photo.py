@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,10 +39,28 @@ def read(path: Path, size: int) -> np.ndarray:
         return np.array(ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS))
 
 
+def read_whole(path: Path, longest: int) -> np.ndarray:
+    """The whole picture, [h, w, 3] uint8 sRGB, made smaller where it is longer than that. Raises as
+    `read`."""
+    with Image.open(path) as image:
+        upright = _to_rgb(ImageOps.exif_transpose(image), image)
+        upright.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+        return np.array(upright)
+
+
 def try_read(path: Path, size: int) -> np.ndarray | None:
     """`read`, or None if the file is no picture."""
+    return _try(read, path, size)
+
+
+def try_read_whole(path: Path, longest: int) -> np.ndarray | None:
+    """`read_whole`, or None if the file is no picture."""
+    return _try(read_whole, path, longest)
+
+
+def _try(how: Callable[[Path, int], np.ndarray], path: Path, size: int) -> np.ndarray | None:
     try:
-        return read(path, size)
+        return how(path, size)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, ImageCms.PyCMSError):
         return None
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from visualizer.common import weights
 from visualizer.common.errors import UserError
 from visualizer.latent.bank import STYLES, Bank
+from visualizer.latent.poses import Poses
 from visualizer.learning.starts import random_starts
 from visualizer.neural import generators
 from visualizer.neural.generators import AnyGenerator
@@ -88,7 +89,8 @@ def of_generator(
 
 
 def of_file(path: Path, device: torch.device, generator: Path | None = None) -> Image.Image:
-    """The sheet of a bank, drawn by a generator (None is the shipped one), or of a generator.
+    """The sheet of a bank, drawn by a generator (None is the shipped one), of a generator, or of a bank of
+    poses.
 
     Raises UserError for other files.
     """
@@ -101,4 +103,8 @@ def of_file(path: Path, device: torch.device, generator: Path | None = None) -> 
         if generator:
             raise UserError(f"{path} is itself a generator; leave out --generator, or give a bank.")
         return of_generator(generators.load(path), device)
+    if found == "poses":
+        from visualizer.learning.finding.skeletons import of_poses
+
+        return of_poses(Poses.load(path))
     raise UserError(f"{path} holds a {found}; a sheet shows a bank or a generator.")

@@ -1,0 +1,1 @@
+"""Finding people in still pictures, and how they hold themselves."""

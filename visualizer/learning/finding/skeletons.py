@@ -1,0 +1,62 @@
+"""Skeletons, drawn for people to see what was found."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from visualizer.latent import body
+from visualizer.latent.poses import Poses
+from visualizer.learning.sheet import contact_sheet
+
+# Left is warm, right is cold, the middle is light.
+LEFT, RIGHT, MIDDLE = (255, 150, 60), (70, 170, 255), (240, 240, 225)
+HIDDEN = 0.4
+# The person fills so much of a tile.
+FILLED = 0.75
+COLUMNS = 12
+
+
+def draw(picture: np.ndarray, points: np.ndarray, visibility: np.ndarray, size: int) -> np.ndarray:
+    """A square [size, size, 3] uint8 around a person in a picture [h, w, 3], the skeleton over it.
+
+    points: [33, 3] pixels; visibility: [33].
+    """
+    flat = points[:, :2]
+    low, high = flat.min(0), flat.max(0)
+    side = float((high - low).max()) / FILLED
+    left, top = (low + high - side) / 2
+    tile = Image.fromarray(picture).transform(
+        (size, size), Image.Transform.EXTENT, (left, top, left + side, top + side), Image.Resampling.BICUBIC
+    )
+    skeleton(ImageDraw.Draw(tile), (flat - (left, top)) * size / side, visibility, max(2, size // 64))
+    return np.asarray(tile)
+
+
+def skeleton(canvas: ImageDraw.ImageDraw, flat: np.ndarray, visibility: np.ndarray, width: int) -> None:
+    """Draw the bones of points [33, 2]; what was hidden is thin."""
+    for bone in body.BONES:
+        sides = {point % 2 for point in (*bone.start, *bone.end)}
+        both = len(bone.start) > 1 or bone.name in ("hips", "shoulders", "ears")
+        colour = MIDDLE if both else LEFT if sides == {1} else RIGHT
+        start, end = (flat[list(ends)].mean(0) for ends in (bone.start, bone.end))
+        if bone.name in ("hips", "shoulders", "ears"):  # the other half as well
+            start = 2 * start - end
+        seen = visibility[[*bone.start, *bone.end]].min() >= HIDDEN
+        canvas.line([*start, *end], colour, width if seen else max(1, width // 2))
+
+
+def sheet(tiles: list[np.ndarray], names: tuple[str, ...]) -> Image.Image:
+    """All tiles on one page, above the names of their pictures."""
+    columns = min(COLUMNS, len(tiles))
+    return contact_sheet(np.stack(tiles), list(names), columns, len(tiles[0]))
+
+
+def of_poses(poses: Poses, size: int = 128) -> Image.Image:
+    """The skeletons of a bank of poses, as they were in their pictures."""
+    tiles = []
+    for points, visibility in zip(poses.points, poses.visibility):
+        extent = int(np.ptp(points[:, :2], axis=0).max()) + 1
+        ground = np.full((1, 1, 3), 24, np.uint8).repeat(extent, 0).repeat(extent, 1)
+        tiles.append(draw(ground, points - points.min(0), visibility, size))
+    return sheet(tiles, poses.pictures)
