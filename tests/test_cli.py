@@ -443,3 +443,32 @@ def test_demo(visualizer, tmp_path):
     assert "demo.mp4" in result.stdout
     frames, seconds = playable(tmp_path / "demo.mp4")
     assert seconds >= 20 and frames == pytest.approx(seconds * 10, abs=2)
+
+
+# Somebody quits while something large is being compiled, backstage.
+BUSY = """
+import threading, time
+from visualizer.bench.stylegan import plan2, with_random_weights
+from visualizer.cli import main
+from visualizer.neural.openvino_painter import OpenVinoPainter
+
+network = with_random_weights(plan2(64))
+codes = network.random_codes(9, 0)[0].numpy()
+
+def work():
+    while True:
+        painter = OpenVinoPainter(network)
+        for n in range(1, 9):
+            painter(codes[:n])
+
+threading.Thread(target=work, name="backstage", daemon=True).start()
+time.sleep(1.5)
+main(["--version"])
+"""
+
+
+def test_quitting_in_the_midst_of_loading_is_no_crash():
+    pytest.importorskip("openvino", reason="there is none for this processor")
+    for _ in range(2):
+        run = ran(code=BUSY)
+        assert run.returncode == 0 and "visualizer" in run.stdout and not run.stderr

@@ -9,6 +9,7 @@ import os
 import signal
 import stat
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -20,6 +21,8 @@ from visualizer.common.errors import UserError
 INTERRUPTED = 130
 # What service managers send, and terminals that are closed: to be heeded as Ctrl-C is.
 ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+# Threads that nobody waits for at the end: they may be loading, compiling or painting.
+BUSY = ("backstage", "painter")
 log = logging.getLogger("visualizer")
 log.addHandler(logging.NullHandler())  # without --log it says nothing
 
@@ -40,6 +43,15 @@ def _end() -> None:
         signal.signal(number, signal.SIG_IGN)
     exec("")
     gc.freeze()  # half a million objects would be gone through
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit, at once if a thread is in the midst of a library's code: torn down under it, that would abort."""
+    if any(thread.name in BUSY for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 class Endings:
@@ -139,7 +151,7 @@ class Commands(click.Group):
             )
         finally:
             _end()
-        sys.exit(code or 0)
+        _leave(code or 0)
 
     @staticmethod
     def _fail(sentence: str) -> int:
