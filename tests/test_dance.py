@@ -1,16 +1,20 @@
 """The choreography: when the particles move, how far, and what a strike does to them."""
 
+from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import scores
 
 from visualizer.audio.codebook import SILENCE
-from visualizer.audio.listener import Event
+from visualizer.audio.listener import Event, Listener
 from visualizer.audio.rhythm import NO_BEAT, NO_SECTION, Beat, Section, Strikes
 from visualizer.latent.choreography import Choreography
 from visualizer.latent.motion import Motion
 from visualizer.latent.particle import Spring
+from visualizer.offline.engine import Clock, open_parts
 
 HOP = 512 / 44100
 N, DIM = 12, 256
@@ -197,6 +201,63 @@ def test_loud_music_reaches_further():
         _, path, _ = walk(motion, events)
         reached.append(np.linalg.norm(path[-1] - TARGETS[2]))
     assert reached[0] < 0.85 * reached[1] and reached[2] > 1.15 * reached[1]
+
+
+def rising(seconds, rises):
+    """Events of two sounds, the second from 0.5 s on; rises: {time: onset}."""
+    rises, events = sorted(rises.items()), []
+    for event in rhythm(seconds, {}, clusters=lambda t: 2 if t < 0.5 else 7, beats=False):
+        rise = rises.pop(0)[1] if rises and rises[0][0] <= event.time else 0.0
+        events.append(replace(event, onset=rise, strikes=Strikes(float(rise > 0))))
+    return events
+
+
+def test_the_sound_carries_it_as_far_as_it_rises():
+    """So much of what is left of the way at each rise, hardly anything at weak ones, and little between."""
+    events = rising(3.0, {0.6: 0.8, 1.2: 0.8, 1.8: 0.4, 2.4: 0.8})
+    times, path, _ = walk(one(move_on="onset", carry=0.4), events)
+    left = np.linalg.norm(path - TARGETS[7], axis=1)
+    went = []
+    for time in (0.6, 1.2, 1.8, 2.4):
+        before, after = (left[np.searchsorted(times, time + dt)] for dt in (-0.02, 0.25))
+        went.append(1 - after / before)
+    assert 0.3 < went[0] < 0.5 and 0.3 < went[1] < 0.5 and went[2] < 0.12 and 0.3 < went[3] < 0.5, went
+    speed = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    assert speed[(times[1:] > 0.95) & (times[1:] < 1.15)].max() < 0.1 * speed.max()
+
+
+def test_what_carries_is_beside_the_strongest_of_late_and_calm_music_carries_little():
+    ends = []
+    for rises in (
+        {0.6: 0.3},  # the strongest
+        {0.1: 0.8, 0.6: 0.3},  # a weak one after a strong one
+        {t: 0.05 for t in np.arange(0.52, 1.5, HOP)},  # rustling all the time
+    ):
+        motion = one(move_on="onset", carry=0.4)
+        motion.begin(0.0, 2)
+        ends.append(np.linalg.norm(walk(motion, rising(1.5, rises))[1][-1] - TARGETS[2]))
+    assert ends[0] > 2.5 * ends[1] > 0 and ends[0] > 2.5 * ends[2] > 0, ends
+
+
+LIVELY = ["creatures", "everything", "feast", "machines", "mandala", "noir"]
+
+
+@pytest.mark.parametrize("name", LIVELY)
+def test_lively_presets_dance_to_drums(name, played):
+    """How much a picture's code changes in a frame follows how much a drummer strikes."""
+    score = next(scores.drum_scores())
+    _, codebook, motion = open_parts(name)
+    clock, fps = Clock(motion, Fraction(30)), 30
+    shots = [shot for event in Listener(codebook).push(played(score)) for shot in clock.hear(event)]
+    codes = np.stack([np.concatenate(shot.code) for shot in shots])
+    change = np.linalg.norm(np.diff(codes, axis=0), axis=1)
+    struck = np.zeros(len(change))
+    for begin, *_, loud in score.notes:
+        if 0.5 < begin < len(change) / fps:
+            struck[int(begin * fps)] += (loud / 127) ** 2
+    struck, change = struck[fps // 2 :], change[fps // 2 :]
+    r = [np.corrcoef(struck[: len(struck) - lag], change[lag:])[0, 1] for lag in range(12)]
+    assert max(r) > 0.35 and np.argmax(r) <= 2, np.round(r, 2)
 
 
 def test_shape_and_matter_go_their_own_ways_or_one():

@@ -95,6 +95,10 @@ CHOREOGRAPHIES = {
         Choreography(Spring(0.2, 0.2), 0.2, "onset", "bass", 0.5, 0.2, 0.3),
         Choreography(Spring(0.6, 0.0), 0.5, "beat", "all", 0.7),
     ),
+    "carried by the sound": (
+        Choreography(Spring(0.1, 0.2), 0.2, "onset", reach=0.5, kick=0.1, carry=0.6),
+        Choreography(Spring(0.3, 0.0), 0.5, "bar", reach=0.7, carry=0.05),
+    ),
 }
 
 

@@ -99,11 +99,20 @@ class ShapeTable(ParticleTable):
     """How far each strike pushes it on that way, and it comes back."""
     swell: Annotated[float, Field(ge=0, le=1)] = 0.0
     """How much further it reaches where it is loudest, and less where softest, as a share of reach."""
+    carry: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How far a strong strike carries it on its way, as a share of what is left; 0: it goes at once."""
 
     def choreography(self) -> Choreography:
         """All of it."""
         return Choreography(
-            self.movement(), self.hold_ms / 1000, self.move_on, self.follow, self.reach, self.kick, self.swell
+            self.movement(),
+            self.hold_ms / 1000,
+            self.move_on,
+            self.follow,
+            self.reach,
+            self.kick,
+            self.swell,
+            self.carry,
         )
 
 

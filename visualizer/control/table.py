@@ -115,6 +115,7 @@ CONTROLS: tuple[Control, ...] = (
     _setting("shape.reach", "reach", section="Movement"),
     _setting("shape.kick", "kick", section="Movement"),
     _setting("shape.swell", "swell", section="Movement"),
+    _setting("shape.carry", "carry", section="Movement"),
     _setting(
         "matter.response_ms",
         "matter_response",
@@ -126,6 +127,7 @@ CONTROLS: tuple[Control, ...] = (
     ),
     _setting("matter.reach", "matter_reach", section="Movement"),
     _setting("matter.kick", "matter_kick", section="Movement"),
+    _setting("matter.carry", "matter_carry", section="Movement"),
     _setting(
         "hearing.sensitivity",
         "sensitivity",

@@ -21,7 +21,8 @@ class Choreography:
     goes, 0..1; 1 leaves the scene behind. kick: how far the strongest strike pushes it, as a part of the way
     from the scene's vector to the cluster's; others push by the square of their strength, and those that it
     moves with don't. swell: by how much more than usual it reaches where the music is loudest, and less where
-    it is softest, as a part of reach.
+    it is softest, as a part of reach. carry: above 0 it goes its way only as the sound rises, whose strongest
+    moment carries it over so much of what is left; 0 lets it go at once.
     """
 
     law: Law
@@ -31,3 +32,4 @@ class Choreography:
     reach: float = 1.0
     kick: float = 0.0
     swell: float = 0.0
+    carry: float = 0.0

@@ -15,6 +15,10 @@ from visualizer.latent.particle import Law, Particle
 
 # So far a particle is moved at once where nothing happens to it.
 STRIDE_S = 0.1
+# The sound carries it on in steps of no less than this part of the way; time alone does as slowly as this,
+# lest it stood still for ever where nothing rises.
+LEAST_STEP = 0.01
+CALM_S = 12.0
 # The power of a strike's strength that it pushes with: strong ones stand out.
 CONTRAST = 2.0
 
@@ -34,6 +38,9 @@ class Dancer:
             choreography.move_on, choreography.follow, choreography.hold, choreography.law.arrival
         )
         self._particle = Particle(choreography.law, self._vector(self._scene))
+        # Where the sound carries it, and over how much of what is left of the way it is about to.
+        self._goal = self._vector(self._scene)
+        self._carried, self._heard = 0.0, time
 
     def _vector(self, cluster: int) -> np.ndarray:
         # Another preset's codebook may name more clusters than there are targets here.
@@ -44,8 +51,9 @@ class Dancer:
         vector."""
         cluster = self._cues.due(event, memory, self.cluster)
         strike = self._dance.kick * getattr(event.strikes, self._dance.follow) ** CONTRAST
+        self._carry(event, memory)
         moves = cluster is not None or (scene != self._scene and self.cluster != SILENCE)
-        if not (moves or strike):
+        if not (moves or strike or self._carried > LEAST_STEP):
             # The path goes on as it was; moving on now and then keeps the next move short.
             if event.time - self.time > STRIDE_S:
                 self.advance(event.time)
@@ -58,27 +66,43 @@ class Dancer:
             self.cluster = self.cluster if cluster is None else cluster
             self._particle.law = self._dance.law
             self._aim(memory.level)
-        elif strike:  # to be moved is accent enough
+        if self._carried > LEAST_STEP:
+            self._particle.aim(toward(self._particle.target, self._goal, self._carried))
+            self._carried = 0.0
+        if strike and not moves:  # to be moved is accent enough
             struck = event.cluster if event.cluster not in (SILENCE, self._scene) else self.cluster
             self._particle.push(strike * (self._vector(struck) - self._vector(self._scene)))
 
     def _aim(self, level: float) -> None:
         here, there = self._vector(self._scene), self._vector(self.cluster)
         reach = self._dance.reach * (1 + self._dance.swell * (2 * level - 1))
-        self._particle.aim(there if reach == 1 else toward(here, there, reach))
+        self._goal = there if reach == 1 else toward(here, there, reach)
+        if not self._dance.carry:
+            self._particle.aim(self._goal)
+
+    def _carry(self, event: Event, memory: Memory) -> None:
+        """Let the sound carry it on, as far as it rises."""
+        seconds, self._heard = event.time - self._heard, event.time
+        if self._dance.carry and event.cluster != SILENCE:
+            follow = self._dance.follow
+            rise = memory.rise if follow == "all" else getattr(event.strikes, follow)
+            step = self._dance.carry * rise + min(max(seconds, 0.0), STRIDE_S) / CALM_S
+            self._carried += (1 - self._carried) * min(1.0, step)
 
     def wander(self, time: float, cluster: int, law: Law) -> None:
         """Unheard, drift to a cluster's vector by another law, until the next event that names one."""
         self.advance(time)
         self.cluster, self._scene = SILENCE, cluster
         self._particle.law = law
-        self._particle.aim(self._vector(cluster))
+        self._goal = self._vector(cluster)
+        self._particle.aim(self._goal)
 
     def resume(self, other: Dancer, level: float) -> None:
         """Go on from where another dancer is, by this one's own choreography: nothing jumps."""
         self.cluster, self.time, self._scene = other.cluster, other.time, other._scene
         self._particle = copy.copy(other._particle)
         self._cues.resume(other._cues)
+        self._goal, self._carried, self._heard = other._goal, other._carried, other._heard
         if self.cluster != SILENCE:  # what drifts unheard goes on by its own law
             self._particle.law = self._dance.law
             self._aim(level)

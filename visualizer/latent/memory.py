@@ -20,6 +20,10 @@ NEAR_S = 0.08
 BAR_S, SCENE_S = 2.0, 8.0
 # The level is that beside the last seconds' mean; so many decibels above it are the loudest, 1.
 LEVEL_S, LEVEL_DB = 6.0, 12.0
+# A rise of the spectrum counts beside the steepest of late, which is forgotten within some seconds, and
+# beside no less than this; by its power what is struck stands out from what only stirs.
+STEEPEST_S, LEAST_STEEP = 6.0, 0.25
+RISE_POWER = 4.0
 
 
 class Memory(NamedTuple):
@@ -28,7 +32,8 @@ class Memory(NamedTuple):
     time: of the newest event. beat: its beat; trusted: whether that may lead. lately, longer: [n_clusters]
     how much each was heard in about the last bar, and in some seconds. beats: the clusters of the last beats,
     the newest first. struck: the time and cluster of the last strike. mean: the usual loudness in dB, or
-    None. level: the loudness beside that, 0..1.
+    None. level: the loudness beside that, 0..1. steepest: the onset of late that was; rise: how much the
+    present one carries, 0..1, near 1 in strong strikes alone.
     """
 
     time: float
@@ -40,6 +45,8 @@ class Memory(NamedTuple):
     struck: tuple[float, int] = (-np.inf, SILENCE)
     mean: float | None = None
     level: float = 0.5
+    steepest: float = LEAST_STEEP
+    rise: float = 0.0
 
     @classmethod
     def empty(cls, n_clusters: int, time: float = -np.inf) -> Memory:
@@ -51,7 +58,7 @@ class Memory(NamedTuple):
         beat = event.beat
         trusted = beat.tempo > 0 and beat.confidence >= (DOUBT if self.trusted else TRUST)
         if event.cluster == SILENCE:
-            return self._replace(time=event.time, beat=beat, trusted=trusted)
+            return self._replace(time=event.time, beat=beat, trusted=trusted, rise=0.0)
         dt = min(max(event.time - self.time, 0.0), 1.0)
         cluster = event.cluster % len(self.lately)
         lately, longer = self.lately * (1 - dt / BAR_S), self.longer * (1 - dt / SCENE_S)
@@ -69,7 +76,9 @@ class Memory(NamedTuple):
             event.loudness if self.mean is None else self.mean + (event.loudness - self.mean) * dt / LEVEL_S
         )
         level = min(1.0, max(0.0, 0.5 + (event.loudness - mean) / (2 * LEVEL_DB)))
-        return Memory(event.time, lately, longer, beat, trusted, beats, struck, mean, level)
+        steepest = max(LEAST_STEEP, event.onset, self.steepest * (1 - dt / STEEPEST_S))
+        rise = (event.onset / steepest) ** RISE_POWER
+        return Memory(event.time, lately, longer, beat, trusted, beats, struck, mean, level, steepest, rise)
 
     def _since_beat(self, event: Event) -> float:
         return event.beat.phase * 60 / event.beat.tempo if event.beat.tempo else np.inf
