@@ -156,9 +156,8 @@ def test_a_video_is_the_same(generator, painter, tmp_path, song):
     for name, one in (("card", painter), ("processor", TorchPainter(generator, CPU, torch.float32))):
         look, codebook, motion = offline.open_parts("garden")
         path = tmp_path / f"{name}.mp4"
-        offline.render(
-            Song(song), path, look, motion, codebook, one, (320, 180), Fraction(30), progress=False
-        )
+        paint = offline.painted_by(one)
+        offline.render(Song(song), {path: (320, 180)}, look, motion, codebook, paint, Fraction(30))
         with av.open(str(path)) as container:
             films.append(np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)]))
     assert films[0].shape == films[1].shape and films[0].std() > 20

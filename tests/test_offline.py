@@ -23,7 +23,8 @@ def painter():
 
 def render(sound, path, painter, preset="garden", seed=None, size=(256, 256), fps=30):
     look, codebook, motion = offline.open_parts(preset, seed=seed)
-    return offline.render(sound, path, look, motion, codebook, painter, size, Fraction(fps), progress=False)
+    paint = offline.painted_by(painter)
+    return offline.render(sound, {path: size}, look, motion, codebook, paint, Fraction(fps))
 
 
 def decode(path):

@@ -318,14 +318,12 @@ def measure_offline(painter: Painter, seconds: float) -> Iterator[Row]:
         begun = time.perf_counter()
         report = offline.render(
             tune,
-            Path(folder) / "demo.mp4",
+            {Path(folder) / "demo.mp4": (1280, 720)},
             preset,
             motion,
             codebook,
-            painter,
-            (1280, 720),
+            offline.painted_by(painter),
             Fraction(30),
-            progress=False,
         )
         took = time.perf_counter() - begun
     yield Row(OFFLINE, "speed", report.seconds / took, "x real time", True)

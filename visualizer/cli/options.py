@@ -211,7 +211,7 @@ class RenderingOptions(TypedDict):
     """What the options of `rendering` say."""
 
     preset: str
-    size: tuple[int, int]
+    size: tuple[tuple[int, int], ...]
     fps: Fraction
     seed: int | None
     codebook: Path | None
@@ -228,7 +228,13 @@ rendering = together(
     click.option(
         "--preset", type=PresetName(), default="garden", help="A shipped preset's name, or a .toml file."
     ),
-    click.option("--size", type=Size(), default="1280x720", help="Frame size in pixels, even numbers."),
+    click.option(
+        "--size",
+        type=Size(),
+        multiple=True,
+        default=["1280x720"],
+        help="Frame size in pixels, even numbers; may be given several times.",
+    ),
     click.option("--fps", type=FrameRate(), default="30", help="Frames per second, 1 to 240."),
     click.option(
         "--seed", type=click.IntRange(0), help="Deal other vectors to the sounds.  [default: the preset's]"

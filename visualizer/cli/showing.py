@@ -104,7 +104,7 @@ def demo(output: Path | None, **wishes: Unpack[options.RenderingOptions]) -> Non
 
     window: options.WindowOptions = {
         "preset": wishes["preset"],
-        "size": wishes["size"],
+        "size": wishes["size"][0],
         "generator": wishes["generator"],
         "quality": wishes["quality"],
         "bank": wishes["bank"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -13,15 +12,27 @@ import click
 from visualizer.cli import options
 from visualizer.cli.group import INTERRUPTED
 from visualizer.common.errors import UserError
-from visualizer.common.files import check_writable
+from visualizer.common.files import check_writable, unwritable
 
 if TYPE_CHECKING:
     from visualizer.audio.song import Recording, Song
+    from visualizer.neural.inference import Painter
+    from visualizer.offline.studio import Studio
+
+# Which wishes say what videos look like.
+LOOK = ("preset", "codebook", "seed", "bank", "sensitivity", "generator", "quality", "compute", "fps")
 
 
-@click.command(short_help="Make a music video from a song.")
-@click.argument("song", type=options.MEDIA)
-@options.output("FILE.mp4", "The video to write.")
+@click.command(short_help="Make music videos from songs.")
+@click.argument("songs", nargs=-1, required=True, type=options.MEDIA, metavar="SONG...")
+@click.option(
+    "-o",
+    "--output",
+    type=options.MEDIA,
+    required=True,
+    metavar="FILE.mp4|FOLDER/",
+    help="The video to write, or where those of several songs go.",
+)
 @click.option(
     "--start", type=click.FloatRange(0), default=0.0, metavar="S", help="Begin at this second of the song."
 )
@@ -34,8 +45,8 @@ if TYPE_CHECKING:
 @options.channels
 @options.rendering
 def render(
-    song: str,
-    output: Path,
+    songs: tuple[str, ...],
+    output: str,
     start: float,
     duration: float | None,
     channels: tuple[int, ...],
@@ -46,87 +57,133 @@ def render(
     The video is H.264 and AAC in MP4, with the song as its sound. Ctrl-C stops early and leaves a
     playable video of what is done. The same song, preset and seed give the same pictures.
 
+    Of several songs, folders and M3U lists each song becomes a video in a folder, named after it.
+    What is done already is left out, so that Ctrl-C and the same command again go on; a bad song
+    doesn't stop the rest, but makes the exit code 2. --size may be given several times.
+
     \b
     Examples:
       visualizer render song.mp3 -o clip.mp4
       visualizer render song.flac -o reel.mp4 --size 1080x1920 --start 60 --duration 30
       visualizer render talk.mkv -o talk.mp4 --preset creatures --fps 60 --seed 7
+      visualizer render album/*.flac live/ party.m3u -o videos/ --size 1920x1080 --size 1080x1920
       sox song.aiff -t flac - | visualizer render - -o clip.mp4
     """
+    from visualizer.offline.songs import is_album, songs_of
+
+    path = Path(output)
+    if len(songs) > 1 or is_album(songs[0]) or path.is_dir() or output.endswith(("/", os.sep)):
+        make_album(songs_of(songs), path, start, duration, channels, **wishes)
+        return
+
     from visualizer.audio.song import Song
 
-    if output.exists() and os.path.exists(song) and output.samefile(song):
+    if path.exists() and os.path.exists(songs[0]) and path.samefile(songs[0]):
         raise UserError(f"{output} is the song itself; give the video another name.")
-    make_video(Song(song, start, duration, channels), output, **wishes)
+    make_video(Song(songs[0], start, duration, channels), path, **wishes)
 
 
-def make_video(
-    song: Song | Recording,
-    output: Path,
-    preset: str,
-    size: tuple[int, int],
-    fps: Fraction,
-    seed: int | None,
-    codebook: Path | None,
-    generator: Path | None,
-    quality: str,
-    bank: Path | None,
-    compute: str,
-    allow_flashing: bool,
-    sensitivity: float | None,
-    verbose: bool,
-) -> None:
-    """Render a song to a file and tell how it went."""
-    from visualizer.output.video import check_path, check_size
-
-    check_size(*size)
-    check_path(output)
-    check_writable(output)
-
-    from visualizer.common.cores import painting_threads
-    from visualizer.control.banks import Banks
-    from visualizer.neural import generators
-    from visualizer.neural import quality as qualities
-    from visualizer.neural.inference import Painter, choose_device, make_painter, pictures_a_second
+def make_studio(wishes: options.RenderingOptions, videos: str) -> tuple[Studio, Painter, str]:
+    """A studio, its painter, and which generator that is. videos: what it is for, to people."""
+    from visualizer.neural.inference import pictures_a_second
     from visualizer.neural.stylegan.imported import StyleGan
-    from visualizer.offline import engine as offline
+    from visualizer.offline.studio import furnish
 
-    network = generators.load(generator)
-    banks = Banks(bank, generators.space(network, generator), generators.made_up(network))
-    chosen, sounds, motion = offline.open_parts(preset, codebook, seed, banks, sensitivity)
-    options.check_quality(quality, generator)
-    device, threads = choose_device(compute), painting_threads()
-    if generator is None:
-
-        def make(choice: qualities.Quality) -> Painter:
-            return make_painter(generators.load(qualities.file(choice)), device, threads)
-
-        painter, quality = qualities.for_video(quality, make, motion.targets[: offline.BATCH_SIZE], fps)
-    else:
-        painter = make_painter(network, device, threads)
-    if isinstance(network, StyleGan):
-        painter(motion.targets[:1])  # the first one takes long
-        rate = pictures_a_second(painter, motion.targets[:1])
+    options.check_quality(wishes["quality"], wishes["generator"])
+    about = {key: wishes[key] for key in LOOK}  # type: ignore[literal-required]
+    studio, painter, quality = furnish(**about, limit_flashes=not wishes["allow_flashing"])
+    if isinstance(studio.generator, StyleGan):
+        example, fps = studio.motion.targets[:1], studio.fps
+        painter(example)  # the first one takes long
+        rate = pictures_a_second(painter, example)
         if rate < fps:
             work = f"{fps / rate:.0f} s of work for each second of video"
-            click.echo(f"about {rate:.2g} pictures of {network.name} a second here: {work}.", err=True)
-    if allow_flashing:
-        options.warn_of_flashing(str(output))
-    report = offline.render(song, output, chosen, motion, sounds, painter, size, fps, not allow_flashing)
-    by = "" if generator else f", {quality}"
-    click.echo(f"{output}: {report.frames} frames, {report.seconds:.1f} s, preset {chosen.title}{by}.")
+            click.echo(
+                f"about {rate:.2g} pictures of {studio.generator.name} a second here: {work}.", err=True
+            )
+    if wishes["allow_flashing"]:
+        options.warn_of_flashing(videos)
+    return studio, painter, "" if wishes["generator"] else f", {quality}"
+
+
+def make_video(song: Song | Recording, output: Path, **wishes: Unpack[options.RenderingOptions]) -> None:
+    """Render a song to a file, or one of each size, and tell how it went."""
+    from visualizer.output.video import check_path, check_size
+
+    for size in wishes["size"]:
+        check_size(*size)
+    check_path(output)
+
+    from visualizer.common.progress import bar
+    from visualizer.offline import engine
+    from visualizer.offline.album import named
+
+    videos = named(output, wishes["size"])
+    for path in videos:
+        check_writable(path)
+    names = ", ".join(map(str, videos))
+    studio, painter, by = make_studio(wishes, names)
+    with bar(engine.expected_frames(song, studio.fps), output.name, "frame") as shown:
+        report = studio.film(song, videos, engine.painted_by(painter), tell=shown.update)
+    click.echo(f"{names}: {report.frames} frames, {report.seconds:.1f} s, preset {studio.preset.title}{by}.")
     if report.remark:
         click.echo(f"{song.name}: {report.remark}.")
-    if verbose:
+    if wishes["verbose"]:
         click.echo(report.timings())
     if report.interrupted:
-        click.echo(f"stopped early; {output} holds what was done.", err=True)
+        click.echo(f"stopped early; {names} holds what was done.", err=True)
         sys.exit(INTERRUPTED)
     if report.damage:
         raise UserError(
-            f"{song.name} is damaged: {'; '.join(report.damage)}; {output} holds what could be read, "
+            f"{song.name} is damaged: {'; '.join(report.damage)}; {names} holds what could be read, "
             f"use an intact copy for the rest."
         )
+
+
+def make_album(
+    songs: list[str],
+    folder: Path,
+    start: float,
+    duration: float | None,
+    channels: tuple[int, ...],
+    **wishes: Unpack[options.RenderingOptions],
+) -> None:
+    """Videos of many songs in a folder, and a summary."""
+    from visualizer.output.video import check_size
+
+    for size in wishes["size"]:
+        check_size(*size)
+    if folder.suffix.lower() == ".mp4" and not folder.is_dir():
+        raise UserError(f"{folder}: {len(songs)} songs become as many videos; give -o a folder for them.")
+    if "-" in songs:
+        raise UserError("the standard input can't be one of several songs; give -o a file for it alone.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    check_writable(folder / "video.mp4")
+
+    from visualizer.offline import album, engine
+
+    studio, painter, by = make_studio(wishes, f"what is in {folder}")
+    jobs = album.plan(songs, folder, wishes["size"])
+    party = album.Album(jobs, studio, album.Cut(start, duration, channels), say)
+    try:
+        tally = party.make(engine.painted_by(painter))
+    except (KeyboardInterrupt, UserError):
+        click.echo(f"{folder}: {party.tally}; the same command goes on from here.", err=True)
+        raise
+    click.echo(f"{folder}: {tally}, preset {studio.preset.title}{by}.")
+    bad = len(tally.failures) + tally.damaged
+    if bad:
+        raise UserError(f"{bad} of {len(songs)} songs were not what they should be; see above.")
+
+
+def say(sentence: str) -> None:
+    """A line above the progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(sentence, file=sys.stderr)
 
 
 @click.command(short_help="Check a video for dangerous flashes.")

@@ -16,10 +16,14 @@ def reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
+class DiskFull(UserError):
+    """There is no room for anything more."""
+
+
 def unwritable(path: Path | str, error: BaseException) -> UserError:
     """What to tell a person after an error of writing there."""
     if getattr(error, "errno", None) in FULL:
-        return UserError(f"{path}: the disk is full; free some space or write to another disk.")
+        return DiskFull(f"{path}: the disk is full; free some space or write to another disk.")
     return UserError(f"{path} can't be written ({reason(error)}); choose another path.")
 
 

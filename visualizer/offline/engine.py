@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +23,6 @@ from visualizer.audio.song import Recording, Song
 from visualizer.common.ahead import ahead
 from visualizer.common.cores import handing_over
 from visualizer.common.errors import UserError
-from visualizer.common.progress import bar
 from visualizer.control import preset as presets
 from visualizer.control.banks import Banks
 from visualizer.latent.code import Code, stack
@@ -160,17 +159,30 @@ def listen(song: Song | Recording, listener: Listener, clock: Clock, report: Rep
         yield Take(np.concatenate(blocks), [])
 
 
-def paint(takes: Iterable[Take], painter: Painter, report: Report) -> Iterator[tuple[Take, np.ndarray]]:
-    """Every take with its pictures [n, h, w, 3] uint8."""
-    for take in takes:
-        if not take.shots:
-            yield take, np.empty((0, PICTURE_SIZE, PICTURE_SIZE, 3), np.uint8)
-            continue
-        with report.timing("generator"):
-            # Always as many, for which the painter is ready.
-            codes = [shot.code for shot in take.shots]
-            pictures = painter(*stack([*codes, *codes[-1:] * (BATCH_SIZE - len(codes))]))[: len(codes)]
-        yield take, pictures
+Paint = Callable[[Iterable[Take], Report], Iterator[tuple[Take, np.ndarray]]]
+"""Gives every take its pictures [n, h, w, 3] uint8, in order."""
+
+
+def batched(take: Take) -> tuple[np.ndarray, np.ndarray]:
+    """A take's codes, ([n, d], [n, e]); always as many, for which painters are ready."""
+    codes = [shot.code for shot in take.shots]
+    return stack([*codes, *codes[-1:] * (BATCH_SIZE - len(codes))])
+
+
+def no_pictures() -> np.ndarray:
+    """Of a take that is sound alone."""
+    return np.empty((0, PICTURE_SIZE, PICTURE_SIZE, 3), np.uint8)
+
+
+def painted_by(painter: Painter) -> Paint:
+    """By one painter, here and one after the other."""
+
+    def paint(takes: Iterable[Take], report: Report) -> Iterator[tuple[Take, np.ndarray]]:
+        for take in takes:
+            with report.timing("generator"):
+                yield take, painter(*batched(take))[: len(take.shots)] if take.shots else no_pictures()
+
+    return paint
 
 
 @contextmanager
@@ -185,66 +197,93 @@ def sharing_the_cores() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+class Screen:
+    """Finishes pictures for all videos of one shape: their effects and their flash limiter."""
+
+    def __init__(self, preset: presets.Preset, aspect: float, limit_flashes: bool):
+        self._stage = Stage(aspect, FlashLimiter(limit_flashes, FILE_MARGIN))
+        self._stage.play(preset, self._stage.effects(preset), fade=0)
+        self.videos: list[VideoWriter] = []
+
+    def show(self, pictures: np.ndarray, shots: list[Shot], dt: float, report: Report) -> int:
+        """Add pictures [n, h, w, 3] to the videos; return how many of them the limiter held back."""
+        frames, held = [], 0
+        with report.timing("effects and limiter"):
+            for picture, shot in zip(torch.from_numpy(pictures), shots):
+                frames.append(self._stage(picture, shot.sound, dt).numpy())
+                held += self._stage.limiter.held > 0
+        with report.timing("waiting for the encoder"):
+            for video in self.videos if frames else ():
+                video.add_frames(np.stack(frames))
+        return held
+
+
+def expected_frames(song: Song | Recording, fps: Fraction) -> int | None:
+    """Of a video of it, if that is known."""
+    return None if song.expected_s is None else math.ceil(song.expected_s * fps)
+
+
 def render(
     song: Song | Recording,
-    output: Path,
+    videos: Mapping[Path, tuple[int, int]],
     preset: presets.Preset,
     motion: Motion,
     codebook: Codebook,
-    painter: Painter,
-    size: tuple[int, int],
+    paint: Paint,
     fps: Fraction,
     limit_flashes: bool = True,
-    progress: bool = True,
+    tell: Callable[[int], object] = lambda frames: None,
+    keep_cut: bool = True,
+    remark: str = "",
 ) -> Report:
-    """Make a music video; return what was done. Ctrl-C leaves a playable file of that.
+    """Make music videos of a song, which is heard and painted once; return what was done.
 
-    motion: of the preset, by the codebook. size: width and height in pixels. fps: frames a second.
-    limit_flashes: keep to WCAG 2.2 SC 2.3.1; without, the file's comment says so.
+    videos: the files, and their width and height in pixels. motion: of the preset, by the codebook. fps:
+    frames a second. limit_flashes: keep to WCAG 2.2 SC 2.3.1; without, the files' comments say so. tell: is
+    called with numbers of frames done. keep_cut: Ctrl-C leaves playable files of what was done, and not
+    nothing. remark: is added to the files' comments.
 
-    Raises UserError if the song can't be read or the video can't be written.
+    Raises UserError if the song can't be read or a video can't be written.
     """
     report = Report()
+    motion.begin(0.0)
     clock = Clock(motion, fps)
-    width, height = size
-    stage = Stage(width / height, FlashLimiter(limit_flashes, FILE_MARGIN))
-    stage.play(preset, stage.effects(preset), fade=0)
-    comment = "made with visualizer" + ("" if limit_flashes else "; flashes are NOT limited")
-    expected = song.expected_s
-    total = None if expected is None else math.ceil(expected * fps)
+    comment = "made with visualizer" + ("" if limit_flashes else "; flashes are NOT limited") + remark
+    screens: dict[float, Screen] = {}
 
-    with (
-        sharing_the_cores(),
-        VideoWriter(output, width, height, fps, comment) as video,
-        bar(total, output.name, "frame", progress) as progress_bar,
-        ahead(paint(listen(song, Listener(codebook), clock, report), painter, report), AHEAD) as scenes,
-    ):
+    with sharing_the_cores(), ExitStack() as opened:
+        writers = []
+        for path, (width, height) in videos.items():
+            writers.append(opened.enter_context(VideoWriter(path, width, height, fps, comment)))
+            aspect = width / height
+            if aspect not in screens:
+                screens[aspect] = Screen(preset, aspect, limit_flashes)
+            screens[aspect].videos.append(writers[-1])
+        heard = listen(song, Listener(codebook), clock, report)
+        scenes = opened.enter_context(ahead(paint(heard, report), AHEAD))
         try:
             for take, pictures in report.timed("waiting for the generator", scenes):
-                video.add_sound(take.sound)
+                for writer in writers:
+                    writer.add_sound(take.sound)
                 report.seconds += len(take.sound) / codebook.settings.sr
-                with report.timing("effects and limiter"):
-                    frames = []
-                    for picture, shot in zip(torch.from_numpy(pictures), take.shots):
-                        frames.append(stage(picture, shot.sound, float(1 / fps)).numpy())
-                        report.held += stage.limiter.held > 0
-                with report.timing("waiting for the encoder"):
-                    if frames:
-                        video.add_frames(np.stack(frames))
-                report.frames += len(frames)
-                progress_bar.update(len(frames))
+                held = [s.show(pictures, take.shots, float(1 / fps), report) for s in screens.values()]
+                report.held += max(held)
+                report.frames += len(pictures)
+                tell(len(pictures))
             if report.seconds < 1 / fps:
                 raise UserError(
                     f"{song.name} is shorter than one frame of video ({report.seconds:.4f} s); "
                     f"give a longer sound."
                 )
         except KeyboardInterrupt:
-            report.interrupted = video.cut = True
             song.stop()
-            if report.frames == 0:
+            if report.frames == 0 or not keep_cut:
                 raise
+            report.interrupted = True
+            for writer in writers:
+                writer.cut = True
     report.damage = song.damage
-    report.took["encoder, on its own thread"] = video.busy
+    report.took["encoders, on their own threads"] = sum(writer.busy for writer in writers)
     return report
 
 
