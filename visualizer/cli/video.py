@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -17,6 +19,8 @@ from visualizer.common.files import check_writable, unwritable
 if TYPE_CHECKING:
     from visualizer.audio.song import Recording, Song
     from visualizer.neural.inference import Painter
+    from visualizer.offline.crew import Crew
+    from visualizer.offline.engine import Paint
     from visualizer.offline.studio import Studio
 
 # Which wishes say what videos look like.
@@ -43,6 +47,11 @@ LOOK = ("preset", "codebook", "seed", "bank", "sensitivity", "generator", "quali
     help="Stop after so many seconds.  [default: the whole song]",
 )
 @options.channels
+@click.option(
+    "--cluster",
+    metavar="ADDRESS|N",
+    help="Share the work with a dask cluster of yours, tcp://… or tls://…, or N processes of this machine.",
+)
 @options.rendering
 def render(
     songs: tuple[str, ...],
@@ -50,6 +59,7 @@ def render(
     start: float,
     duration: float | None,
     channels: tuple[int, ...],
+    cluster: str | None,
     **wishes: Unpack[options.RenderingOptions],
 ) -> None:
     """Make a music video from SONG, any file with sound that FFmpeg can read; - is the standard input.
@@ -67,20 +77,21 @@ def render(
       visualizer render song.flac -o reel.mp4 --size 1080x1920 --start 60 --duration 30
       visualizer render talk.mkv -o talk.mp4 --preset creatures --fps 60 --seed 7
       visualizer render album/*.flac live/ party.m3u -o videos/ --size 1920x1080 --size 1080x1920
+      visualizer render album/ -o videos/ --cluster tcp://192.168.1.20:8786
       sox song.aiff -t flac - | visualizer render - -o clip.mp4
     """
     from visualizer.offline.songs import is_album, songs_of
 
     path = Path(output)
     if len(songs) > 1 or is_album(songs[0]) or path.is_dir() or output.endswith(("/", os.sep)):
-        make_album(songs_of(songs), path, start, duration, channels, **wishes)
+        make_album(songs_of(songs), path, start, duration, channels, cluster, **wishes)
         return
 
     from visualizer.audio.song import Song
 
     if path.exists() and os.path.exists(songs[0]) and path.samefile(songs[0]):
         raise UserError(f"{output} is the song itself; give the video another name.")
-    make_video(Song(songs[0], start, duration, channels), path, **wishes)
+    make_video(Song(songs[0], start, duration, channels), path, cluster, **wishes)
 
 
 def make_studio(wishes: options.RenderingOptions, videos: str) -> tuple[Studio, Painter, str]:
@@ -106,7 +117,26 @@ def make_studio(wishes: options.RenderingOptions, videos: str) -> tuple[Studio, 
     return studio, painter, "" if wishes["generator"] else f", {quality}"
 
 
-def make_video(song: Song | Recording, output: Path, **wishes: Unpack[options.RenderingOptions]) -> None:
+@contextmanager
+def crew_of(cluster: str | None, studio: Studio, painter: Painter) -> Iterator[tuple[Paint, Crew | None]]:
+    """Who paints what is heard here, and the crew of a cluster, if one is asked for."""
+    from visualizer.offline.engine import painted_by
+
+    if cluster is None:
+        yield painted_by(painter), None
+        return
+    from visualizer.offline.crew import hired
+
+    with hired(cluster, studio, say) as crew:
+        yield crew.paint, crew
+
+
+def make_video(
+    song: Song | Recording,
+    output: Path,
+    cluster: str | None = None,
+    **wishes: Unpack[options.RenderingOptions],
+) -> None:
     """Render a song to a file, or one of each size, and tell how it went."""
     from visualizer.output.video import check_path, check_size
 
@@ -123,8 +153,9 @@ def make_video(song: Song | Recording, output: Path, **wishes: Unpack[options.Re
         check_writable(path)
     names = ", ".join(map(str, videos))
     studio, painter, by = make_studio(wishes, names)
-    with bar(engine.expected_frames(song, studio.fps), output.name, "frame") as shown:
-        report = studio.film(song, videos, engine.painted_by(painter), tell=shown.update)
+    expected = engine.expected_frames(song, studio.fps)
+    with crew_of(cluster, studio, painter) as (paint, _), bar(expected, output.name, "frame") as shown:
+        report = studio.film(song, videos, paint, tell=shown.update)
     click.echo(f"{names}: {report.frames} frames, {report.seconds:.1f} s, preset {studio.preset.title}{by}.")
     if report.remark:
         click.echo(f"{song.name}: {report.remark}.")
@@ -146,6 +177,7 @@ def make_album(
     start: float,
     duration: float | None,
     channels: tuple[int, ...],
+    cluster: str | None,
     **wishes: Unpack[options.RenderingOptions],
 ) -> None:
     """Videos of many songs in a folder, and a summary."""
@@ -163,13 +195,14 @@ def make_album(
         raise unwritable(folder, error) from None
     check_writable(folder / "video.mp4")
 
-    from visualizer.offline import album, engine
+    from visualizer.offline import album
 
     studio, painter, by = make_studio(wishes, f"what is in {folder}")
     jobs = album.plan(songs, folder, wishes["size"])
     party = album.Album(jobs, studio, album.Cut(start, duration, channels), say)
     try:
-        tally = party.make(engine.painted_by(painter))
+        with crew_of(cluster, studio, painter) as (paint, crew):
+            tally = party.make(paint, crew)
     except (KeyboardInterrupt, UserError):
         click.echo(f"{folder}: {party.tally}; the same command goes on from here.", err=True)
         raise

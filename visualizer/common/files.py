@@ -43,3 +43,14 @@ def check_writable(path: Path | str) -> None:
 def shown(path: Path | str) -> str:
     """A name for people and for what is written down: what is not UTF-8 in it becomes �."""
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that has its name only when it is complete. Raises UserError if it can't be written."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise unwritable(path, error) from None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 from tqdm import tqdm
@@ -17,10 +18,13 @@ from tqdm import tqdm
 from visualizer.audio.media import is_address, open_media
 from visualizer.audio.song import Song
 from visualizer.common.errors import UserError
-from visualizer.common.files import DiskFull, reason, shown
+from visualizer.common.files import DiskFull, reason, shown, write_whole
 from visualizer.common.progress import bar
 from visualizer.offline import engine, songs
 from visualizer.offline.studio import Size, Studio
+
+if TYPE_CHECKING:
+    from visualizer.offline.crew import Crew
 
 log = logging.getLogger("visualizer")
 
@@ -192,17 +196,36 @@ class Album:
             self._say(f"{name}: {report.remark}.")
         log.info("%s: %d frames, %.1f s", name, report.frames, report.seconds)
 
-    def make(self, paint: engine.Paint, progress: bool = True) -> Tally:
-        """All of them, one after the other. Ctrl-C leaves those that are whole."""
+    def make(self, paint: engine.Paint, crew: Crew | None = None, progress: bool = True) -> Tally:
+        """All of them, in order, or with a crew those first that it takes whole. Ctrl-C leaves what is whole.
+
+        paint: for what is heard here.
+        """
         begun = time.perf_counter()
         waiting = self.look_through()
+        whole = [job for job in waiting if crew is not None and crew.takes_whole(job)]
         try:
             with bar(sum(job.frames for job in waiting), "album", "frame", progress) as shown_bar:
+                if crew is not None and len(whole) >= crew.size:
+                    self._give_away(whole, crew, shown_bar)
+                    waiting = [job for job in waiting if job not in whole]
                 for job in waiting:
                     self.film(job, paint, shown_bar)
         finally:
             self.tally.took = time.perf_counter() - begun
         return self.tally
+
+    def _give_away(self, jobs: list[Job], crew: Crew, shown_bar: tqdm) -> None:
+        def tell(frames: int) -> None:
+            shown_bar.n = frames
+            shown_bar.refresh()
+
+        for job, result in crew.film(jobs, self._cut, tell):
+            with self.trying(job):
+                report, files = result()
+                for path, data in zip(job.videos, files, strict=True):
+                    write_whole(path, data)
+                self.note(job, report)
 
     def film(self, job: Job, paint: engine.Paint, shown_bar: tqdm) -> None:
         """One of them, here."""
