@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 
-from visualizer.control.kinds import Choice, Value
+from visualizer.control.kinds import Choice, Text, Value
 from visualizer.control.table import BY_NAME, CONTROLS
 
 # What opens devices or windows, or writes files: now and then is enough.
@@ -53,6 +53,8 @@ class Machine:
             return rng.uniform(control.low, control.high)
         if isinstance(control, Choice):
             return rng.choice(list(control.options or self._desk.options.get(name, ())) or [""])
+        if isinstance(control, Text):
+            return rng.choice(("", "Blue Monday\nNew Order", "春の海", "\u0633\u0644\u0627\u0645"))
         return rng.randint(0, 1)
 
     def _osc(self, rng, address, turned):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from visualizer.control import preset as presets
 from visualizer.control.desk import WAITING, Desk
-from visualizer.control.kinds import Choice, Trigger, Unfit, Value
+from visualizer.control.kinds import Choice, Text, Trigger, Unfit, Value
 from visualizer.control.table import BY_NAME, CONTROLS, SETTINGS, addresses_as_markdown
 
 README = Path(__file__).parent.parent / "README.md"
@@ -188,6 +188,8 @@ def test_whatever_is_ordered_stays_in_range(control, verb, amount):
         assert value in (control.options or options)
     elif isinstance(control, Trigger):
         assert value - present in (0, 1)
+    elif isinstance(control, Text):
+        assert value == (amount or "" if verb == "set" else present)
     else:
         assert value in (True, False)
     assert 0 <= control.share(value, options) <= 1

@@ -147,12 +147,14 @@ def test_a_phone_plays_the_show_and_another_stays_in_step(show, browser):
 
 def test_by_keyboard_and_with_a_screen_reader(show, browser):
     from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 
     open_page(browser, show)
     tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     named = [(n["role"]["value"], n.get("name", {}).get("value", "")) for n in tree if not n["ignored"]]
-    roles = {"button": "trigger", "slider": "value", "switch": "switch", "combobox": "choice"}
+    roles = {"button": "trigger", "slider": "value", "switch": "switch"}
+    roles |= {"combobox": "choice", "textbox": "text"}
     for role, kind in roles.items():
         names = {name for r, name in named if role in r.lower()}
         wanted = {c.name.replace("_", " ").capitalize() for c in SHOWN if type(c).__name__.lower() == kind}
@@ -172,6 +174,9 @@ def test_by_keyboard_and_with_a_screen_reader(show, browser):
     press(Keys.TAB, Keys.TAB, Keys.TAB, Keys.ENTER)
     wait_for(lambda: show.desk.values["preset"] == "reef", 20)
     wait_for(lambda: focus() == "value-brightness" or press(Keys.TAB), 20)
+    browser.find_element(By.ID, "words-title").send_keys("Grüße 春", Keys.ENTER)
+    wait_for(lambda: show.desk.values["title"] == "Grüße 春", 20)
+    browser.find_element(By.ID, "value-brightness").send_keys("")
     level = show.desk.values["brightness"]
     press(*[Keys.ARROW_LEFT] * 5)
     wait_for(lambda: show.desk.values["brightness"] < level, 20)

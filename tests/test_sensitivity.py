@@ -16,7 +16,7 @@ def asked(monkeypatch, tmp_path, *arguments):
     def show(source, **wishes):
         heard.update(wishes)
 
-    def open_parts(preset, codebook, seed, banks, sensitivity):
+    def open_parts(preset, codebook, seed, banks, sensitivity, *_):
         heard.update(sensitivity=sensitivity)
         raise UserError("enough.")
 

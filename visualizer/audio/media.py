@@ -48,6 +48,14 @@ def title(path: Path | str) -> str:
     return "the standard input" if str(path) == STANDARD_INPUT else shown(path)
 
 
+def heading(container: av.container.InputContainer, name: str) -> str:
+    """A song's title and artist by its tags, a line each; without a title, its name less the suffix."""
+    tags: dict[str, str] = {}
+    for source in (container, container.streams.audio[0]):  # Ogg has them with the stream
+        tags |= {key.lower(): text.strip() for key, text in source.metadata.items() if text.strip()}
+    return "\n".join(filter(None, (tags.get("title") or Path(name).stem, tags.get("artist", ""))))
+
+
 class Pipe:
     """A pipe as PyAV reads files. Whoever waits for more of it is let go by `close`."""
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from visualizer.audio import length as lengths
 from visualizer.audio.length import Length
-from visualizer.audio.media import Pipe, is_address, is_pipe, open_media, open_or_explain, title
+from visualizer.audio.media import Pipe, heading, is_address, is_pipe, open_media, open_or_explain, title
 from visualizer.audio.mixing import gains
 from visualizer.audio.ogg import Link, links
 from visualizer.audio.spectrum import SAMPLE_RATE
@@ -37,7 +37,7 @@ class Recording:
 
     def __init__(self, name: str, samples: np.ndarray | Future[np.ndarray]):
         """samples: [n, 2] float32 at 44.1 kHz, -1..1."""
-        self.name = name
+        self.name = self.heading = name
         self.damage: list[str] = []
         self._given = samples
 
@@ -62,6 +62,8 @@ class Recording:
 
 class Song:
     """The sound of a media file as stereo blocks at 44.1 kHz. Memory does not grow with length.
+
+    heading: its title and its artist, a line each, by its tags; without a title, its file's name.
 
     What is wrong with a file but leaves something to hear is not raised but noted in `damage`,
     one clause for each kind, complete when the iteration has ended. Where sound is missing, silence stands.
@@ -97,6 +99,7 @@ class Song:
             container = self._open(path)
         try:
             self._check_channels(container.streams.audio[0])
+            self.heading = heading(container, self.name)
             # How long what comes through a pipe is, its header was often written too early to know.
             self._promised = lengths.UNKNOWN if self._piped else lengths.promised(container, path)
         finally:

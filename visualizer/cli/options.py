@@ -178,6 +178,10 @@ bank = click.option(
     help="A bank made by `dream` or `encode`, in all presets.  [default: the preset's]",
 )
 
+titles = click.option("--titles", is_flag=True, help="Write each song's title and artist, by its tags.")
+
+logo = click.option("--logo", type=FILE, metavar="FILE.png", help="Show this logo.  [default: the preset's]")
+
 flashing = click.option(
     "--allow-flashing", is_flag=True, help="Switch the flash limiter off: mind your audience."
 )
@@ -221,6 +225,8 @@ class RenderingOptions(TypedDict):
     compute: str
     allow_flashing: bool
     sensitivity: float | None
+    titles: bool
+    logo: Path | None
     verbose: bool
 
 
@@ -250,6 +256,8 @@ rendering = together(
     bank,
     compute(),
     sensitivity,
+    titles,
+    logo,
     flashing,
     click.option("--verbose", is_flag=True, help="Tell where the time went."),
 )
@@ -272,6 +280,8 @@ class WindowOptions(TypedDict, total=False):
     channels: tuple[int, ...]
     offset: float | None
     sensitivity: float | None
+    titles: bool
+    logo: Path | None
 
 
 window = together(
@@ -286,5 +296,7 @@ window = together(
     flashing,
     offset,
     sensitivity,
+    titles,
+    logo,
     click.option("--verbose", is_flag=True, help="Tell afterwards how fast it was."),
 )

@@ -111,6 +111,8 @@ def demo(output: Path | None, **wishes: Unpack[options.RenderingOptions]) -> Non
         "compute": wishes["compute"],
         "allow_flashing": wishes["allow_flashing"],
         "sensitivity": wishes["sensitivity"],
+        "titles": wishes["titles"],
+        "logo": wishes["logo"],
     }
     # What only a video can have asks for one.
     asked = output is not None or wishes["seed"] is not None or wishes["codebook"] is not None

@@ -24,7 +24,19 @@ if TYPE_CHECKING:
     from visualizer.offline.studio import Studio
 
 # Which wishes say what videos look like.
-LOOK = ("preset", "codebook", "seed", "bank", "sensitivity", "generator", "quality", "compute", "fps")
+LOOK = (
+    "preset",
+    "codebook",
+    "seed",
+    "bank",
+    "sensitivity",
+    "generator",
+    "quality",
+    "compute",
+    "fps",
+    "titles",
+    "logo",
+)
 
 
 @click.command(short_help="Make music videos from songs.")

@@ -220,6 +220,33 @@ class Switch(Control):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Text(Control):
+    """Words that somebody writes. longest: letters at the most; more are cut off."""
+
+    longest: int = 200
+
+    @property
+    def initial(self) -> str:
+        return ""
+
+    def settle(self, verb: Verb, amount: Any, present: Any, options: Sequence[str] = ()) -> str:
+        if verb != "set":  # no knob writes
+            return present
+        if amount is not None and not isinstance(amount, str):
+            raise Unfit(f"{self.name} takes words, not {amount!r}")
+        return (amount or "")[: self.longest]
+
+    def share(self, value: Any, options: Sequence[str] = ()) -> float:
+        return 0.0
+
+    def says(self, value: str) -> str:
+        return ""
+
+    def range(self) -> str:
+        return "words"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trigger(Control):
     """Something that happens once. Its value is how often it did."""
 

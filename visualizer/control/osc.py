@@ -24,7 +24,7 @@ from visualizer.common.addresses import Address
 from visualizer.common.errors import UserError
 from visualizer.common.extras import wanted
 from visualizer.control.desk import Desk, Order
-from visualizer.control.kinds import Choice, Switch, Trigger, Unfit, Verb
+from visualizer.control.kinds import Choice, Switch, Text, Trigger, Unfit, Verb
 from visualizer.control.service import Service
 from visualizer.control.table import BY_NAME, CONTROLS
 
@@ -214,7 +214,8 @@ class Osc(Service):
         self._version = self._desk.version
         for control in CONTROLS:
             value = self._desk.values[control.name]
-            if isinstance(control, Trigger) or self._told.get(control.name) == value or value == "":
+            unknown = value == "" and not isinstance(control, Text)
+            if isinstance(control, Trigger) or self._told.get(control.name) == value or unknown:
                 continue
             self._told[control.name] = value
             yield control.name, (float(value) if isinstance(value, float) else value,)

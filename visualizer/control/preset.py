@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from visualizer.common import assets
 from visualizer.common.errors import UserError
+from visualizer.control.captions import STRICT, CaptionTable, LogoTable
 from visualizer.latent.choreography import Choreography, Follow, MoveOn
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True)
+    model_config = STRICT
 
 
 class BankTable(_Table):
@@ -217,6 +218,8 @@ class Preset(_Table):
     hearing: HearingTable = HearingTable()
     display: DisplayTable = DisplayTable()
     drive: DriveTable = DriveTable()
+    caption: CaptionTable = CaptionTable()
+    logo: LogoTable = LogoTable()
 
     @field_validator("matter", mode="before")
     @classmethod
@@ -258,6 +261,11 @@ class Preset(_Table):
     def with_sensitivity(self, sensitivity: float | None) -> Self:
         """The same with another sensitivity, within the range of its key; None leaves it."""
         return self if sensitivity is None else self.having({"hearing.sensitivity": sensitivity})
+
+    def with_titles(self, songs: bool, logo: Path | None) -> Self:
+        """The same where each song is told, and with another logo; None leaves it."""
+        changes = {"caption.song": True} if songs else {}
+        return self.having(changes | ({"logo.file": str(logo)} if logo is not None else {}))
 
     def targets(self, bank: Bank, codebook: Codebook, seed: int | None = None) -> np.ndarray:
         """[n_clusters, 4096] float32: the vector that each cluster calls up.
@@ -314,13 +322,16 @@ def load(path: Path) -> Preset:
     Raises UserError that names the file, the key and what is allowed.
     """
     try:
-        return Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        preset = Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} can't be read as text ({error}); check the file.") from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not valid TOML: {error}; mend that place.") from None
     except ValidationError as error:
         raise UserError(f"{path}: {_explain(error)}") from None
+    if preset.logo.file:
+        return preset.having({"logo.file": str(resolve(preset.logo.file, path, "logo.file"))})
+    return preset
 
 
 def _explain(error: ValidationError) -> str:

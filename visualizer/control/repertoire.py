@@ -87,10 +87,12 @@ class Repertoire:
         only: Sequence[Path] = (),
         banks: Banks | None = None,
         sensitivity: float | None = None,
+        songs: bool = False,
+        logo: Path | None = None,
     ):
         """first: the preset to begin with, a name or a file. folder: None is that of the shipped presets.
         only: instead of a folder's, these files. banks: which bank each plays; sensitivity: of each to the
-        sound; None is its own.
+        sound; None is its own. songs: whether all tell the songs; logo: of all; None is each one's own.
 
         Raises UserError if there is no such preset.
         """
@@ -108,6 +110,7 @@ class Repertoire:
         self._seen: dict[Path, Signature | None] = {path: signature(path) for path in self.paths}
         self._codebooks, self._banks = _Kept(Codebook.load), _Kept(Bank.load)
         self._choice, self._sensitivity = banks or Banks(), sensitivity
+        self._titles = songs, logo
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -123,7 +126,7 @@ class Repertoire:
     def load(self, place: int) -> Look:
         """Read a preset and what it names; models that are unchanged are kept. Raises UserError."""
         path = self.paths[place]
-        preset = presets.load(path).with_sensitivity(self._sensitivity)
+        preset = presets.load(path).with_sensitivity(self._sensitivity).with_titles(*self._titles)
         codebook = self._codebooks.load(presets.resolve(preset.codebook.file, path, "codebook.file"))
         file = presets.resolve(preset.bank.file, path, "bank.file")
         preset, bank = self._choice.choose(preset, path, self._banks.load)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from visualizer.control.kinds import Choice, Control, Key, Switch, Trigger, Value
+from visualizer.control.kinds import Choice, Control, Key, Switch, Text, Trigger, Value
 from visualizer.control.preset import table_of
 
 
@@ -159,6 +159,15 @@ CONTROLS: tuple[Control, ...] = (
         section="Picture",
         help="fade to black, and back",
         keys=(Key(("b",), "B", step=1),),
+    ),
+    Text(name="title", section="Picture", help="words over the picture, for a while; none to hide them"),
+    Switch(
+        name="logo",
+        section="Picture",
+        help="the logo, and without it",
+        default=True,
+        keys=(Key(("g",), "G", step=1),),
+        spoken=("no logo", "the logo"),
     ),
     _setting("display.zoom", "zoom", section="Picture"),
     _setting("display.breathe", "breathe", section="Picture"),

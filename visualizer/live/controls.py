@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from visualizer.live.inputs import Inputs
     from visualizer.live.loading import Parts
     from visualizer.live.programme import Programme
+    from visualizer.live.titling import Titling
     from visualizer.output.hud import Hud
 
 ALL = "all"
@@ -44,14 +45,15 @@ class Controls:
         self._parts: Parts | None = None
         self._programme: Programme | None = None
         self._inputs: Inputs | None = None
+        self._titling: Titling | None = None
         self._leaving = keys.Leaving()
         self._held = -1  # the place of the key that learns, whatever a layout has there
         self._words = ""
         self._said = self._resized = 0.0
 
-    def begin(self, parts: Parts, programme: Programme, inputs: Inputs) -> None:
+    def begin(self, parts: Parts, programme: Programme, inputs: Inputs, titling: Titling) -> None:
         """From now on, all controls do something."""
-        self._parts, self._programme, self._inputs = parts, programme, inputs
+        self._parts, self._programme, self._inputs, self._titling = parts, programme, inputs, titling
 
     def take(self, events: list) -> None:
         """Act on pygame's events, and on the orders."""
@@ -153,6 +155,10 @@ class Controls:
             case "tap":
                 tempo = self._conductor.tap(turn.time)
                 self._words = f"tempo {tempo:.0f}" if tempo else "tap on, in time"
+            case "title" if self._titling is not None:
+                self._titling.say(value)
+            case "logo":
+                parts.stage.titles.with_logo = value
             case "still":
                 self.still_wanted = True
         self._desk.settled(control.name, value)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from visualizer.audio.ears import Ears
     from visualizer.live.hearing import Hearing, Source
     from visualizer.live.programme import Programme
+    from visualizer.live.titling import Titling
     from visualizer.neural.stream import Picture
 
 # Python hands over between its threads this often: so rarely that the audio callback is mostly done by then,
@@ -67,6 +68,8 @@ def run_live(
     offset: float | None = None,
     sensitivity: float | None = None,
     quality: str = "auto",
+    titles: bool = False,
+    logo: Path | None = None,
 ) -> Statistics:
     """Open the window and play until somebody quits; returns what was measured.
 
@@ -78,7 +81,8 @@ def run_live(
     which of a microphone's to hear; none are all. bank: a file that plays instead of the presets' own.
     offset: milliseconds by which sound is heard later than its device says; None is what was given last.
     sensitivity: 0.1 to 4, to the sound, in all presets; None is their own. quality: of the shipped
-    generators, "auto", "light" or "grand".
+    generators, "auto", "light" or "grand". titles: whether songs are told; logo: a PNG file, in all presets;
+    None is their own.
 
     Raises NoDisplay if no window can be opened, and UserError for anything else that was asked for and isn't
     there.
@@ -99,6 +103,8 @@ def run_live(
         offset,
         sensitivity,
         quality,
+        titles,
+        logo,
     )
     try:
         with (
@@ -131,6 +137,7 @@ class Engine:
         self._ways: list[Service] = []
         self._follow_phones: Callable[[], None] = lambda: None
         self.programme: Programme | None = None
+        self._titling: Titling | None = None
         self._open = ExitStack()
         self._resized = self._read_out = self._reported = begun
         self._shape = window.size
@@ -259,6 +266,7 @@ class Engine:
         """Everything is there."""
         from visualizer.live.inputs import Inputs
         from visualizer.live.programme import Programme
+        from visualizer.live.titling import Titling
 
         self._parts = parts
         self._open.enter_context(parts.physics)
@@ -274,7 +282,8 @@ class Engine:
             parts, self._wishes.stage.set, self.hud, self.desk, self._backstage, self._window.set_title
         )
         inputs = Inputs(parts.hearing, self.desk, self._backstage)
-        self._controls.begin(parts, self.programme, inputs)
+        self._titling = Titling(parts.stage, self._backstage)
+        self._controls.begin(parts, self.programme, inputs, self._titling)
 
     def _close_hearing(self, hearing: Hearing) -> None:
         if hearing.sound is not None:
@@ -325,6 +334,8 @@ class Engine:
             self._reported = now
             self._report(sound)
             self._follow_phones()
+            if self._titling is not None:
+                self._titling.follow(parts.hearing)
         if self.programme is not None and self.hud.shows("info") and now - self._read_out >= READOUT_S:
             from visualizer.live import readout
 

@@ -120,6 +120,12 @@ class Hearing:
         return None
 
     @property
+    def heading(self) -> str:
+        """The title and artist of the song that plays, a line each; "" of a microphone."""
+        song = getattr(self.sound, "song", None)
+        return song.heading if song is not None else ""
+
+    @property
     def listens(self) -> bool:
         """Whether a microphone is heard, and not a song."""
         return self._source == "microphone" and not self.demo

@@ -44,6 +44,8 @@ class Wishes:
     offset: float | None = None
     sensitivity: float | None = None
     quality: str = "auto"
+    titles: bool = False
+    logo: Path | None = None
 
 
 @dataclass
@@ -96,7 +98,12 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     space = generators.space(generator, wishes.generator)
     banks = Banks(wishes.bank, space, generators.made_up(generator))
     repertoire = Repertoire(
-        wishes.preset, only=wishes.stage.set.paths, banks=banks, sensitivity=wishes.sensitivity
+        wishes.preset,
+        only=wishes.stage.set.paths,
+        banks=banks,
+        sensitivity=wishes.sensitivity,
+        songs=wishes.titles,
+        logo=wishes.logo,
     )
     look = repertoire.load(repertoire.start)
     device = choose_device(wishes.compute)

@@ -32,6 +32,7 @@ from visualizer.neural.inference import Painter
 from visualizer.output.video import VideoWriter
 from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
 from visualizer.picture.stage import Stage
+from visualizer.picture.titles.blocks import complaint, read_logo
 
 BATCH_SIZE = 8
 # Batches that the generator may be in front of the effects.
@@ -46,7 +47,8 @@ class Report:
     """What was rendered, and where the time went.
 
     seconds: of sound. held: frames that the flash limiter held back. interrupted: by Ctrl-C. damage: what was
-    wrong with the song, a clause for each kind. remark: which channel was listened to, if not all.
+    wrong with the song, a clause for each kind. remark: which channel was listened to, if not all,
+    and what no font had.
     clusters: of every hop. took: seconds by stage; stages run at the same time, so that they add up to more
     than it took.
     """
@@ -200,9 +202,11 @@ def sharing_the_cores() -> Iterator[None]:
 class Screen:
     """Finishes pictures for all videos of one shape: their effects and their flash limiter."""
 
-    def __init__(self, preset: presets.Preset, aspect: float, limit_flashes: bool):
+    def __init__(self, preset: presets.Preset, aspect: float, limit_flashes: bool, song: str):
+        """song: its title and artist, a line each."""
         self._stage = Stage(aspect, FlashLimiter(limit_flashes, FILE_MARGIN))
         self._stage.play(preset, self._stage.effects(preset), fade=0)
+        self._stage.titles.sing(song)
         self.videos: list[VideoWriter] = []
 
     def show(self, pictures: np.ndarray, shots: list[Shot], dt: float, report: Report) -> int:
@@ -257,7 +261,7 @@ def render(
             writers.append(opened.enter_context(VideoWriter(path, width, height, fps, comment)))
             aspect = width / height
             if aspect not in screens:
-                screens[aspect] = Screen(preset, aspect, limit_flashes)
+                screens[aspect] = Screen(preset, aspect, limit_flashes, song.heading)
             screens[aspect].videos.append(writers[-1])
         heard = listen(song, Listener(codebook), clock, report)
         scenes = opened.enter_context(ahead(paint(heard, report), AHEAD))
@@ -282,6 +286,8 @@ def render(
             report.interrupted = True
             for writer in writers:
                 writer.cut = True
+    words = preset.caption.text + (song.heading if preset.caption.song else "")
+    report.remark = "; ".join(filter(None, (report.remark, complaint(words).removesuffix("."))))
     report.damage = song.damage
     report.took["encoders, on their own threads"] = sum(writer.busy for writer in writers)
     return report
@@ -293,11 +299,15 @@ def open_parts(
     seed: int | None = None,
     banks: Banks | None = None,
     sensitivity: float | None = None,
+    songs: bool = False,
+    logo: Path | None = None,
 ) -> tuple[presets.Preset, Codebook, Motion]:
-    """The preset and its parts. banks: which bank it plays; sensitivity: to the sound; None is the preset's
-    own. Raises UserError."""
+    """The preset and its parts. banks: which bank it plays; sensitivity: to the sound; logo: which it shows;
+    None is the preset's own. songs: whether it tells the song. Raises UserError."""
     path = presets.find(preset_name)
-    preset = presets.load(path).with_sensitivity(sensitivity)
+    preset = presets.load(path).with_sensitivity(sensitivity).with_titles(songs, logo)
+    if preset.logo.file:
+        read_logo(preset.logo.file)  # before anything is written
     codebook = Codebook.load(codebook_path or presets.resolve(preset.codebook.file, path, "codebook.file"))
     preset, bank = (banks or Banks()).choose(preset, path)
     return preset, codebook, preset.motion(preset.targets(bank, codebook, seed))

@@ -73,12 +73,14 @@ def furnish(
     compute: str,
     fps: Fraction,
     limit_flashes: bool,
+    titles: bool = False,
+    logo: Path | None = None,
 ) -> tuple[Studio, Painter, str]:
     """A studio, its painter for this machine, and the quality that was chosen. Raises UserError."""
     network = generators.load(generator)
     drawn_by = weights.fingerprint(network.state_dict()) if generator else quality
     banks = Banks(bank, generators.space(network, generator), generators.made_up(network))
-    look, sounds, motion = engine.open_parts(preset, codebook, seed, banks, sensitivity)
+    look, sounds, motion = engine.open_parts(preset, codebook, seed, banks, sensitivity, titles, logo)
     device, threads = choose_device(compute), painting_threads()
     if generator is None:
 

@@ -1,6 +1,6 @@
 """The stage: what happens to a picture between the generator and the window.
 
-Effects of the preset, cross-fades from one preset's to the next's, the blackout, and last the flash
+Effects of the preset, cross-fades from one preset's to the next's, titles, the blackout, and last the flash
 limiter. What comes after it can't make a picture flash: a window's sharpening only moves contrast between
 neighbouring pixels, and the words over it fade or stand still.
 """
@@ -19,6 +19,7 @@ from visualizer.picture.effects.effects import Effects
 from visualizer.picture.fade import Fade
 from visualizer.picture.flash.limiter import FlashLimiter
 from visualizer.picture.framing import frame_shape
+from visualizer.picture.titles.layer import Titles
 
 if TYPE_CHECKING:
     from visualizer.control.preset import Preset
@@ -32,8 +33,8 @@ PICTURE_SIZE = 256
 class Stage:
     """Pictures in, finished frames out, all of one shape; for the render thread alone.
 
-    blackout: a fade to black. brightness: 0..1, of everything; it is gone over to softly. limiter: the flash
-    limiter.
+    blackout: a fade to black. brightness: 0..1, of everything; it is gone over to softly. titles: words and a
+    logo. limiter: the flash limiter.
     """
 
     def __init__(self, aspect: float, limiter: FlashLimiter | None = None, picture_size: int = PICTURE_SIZE):
@@ -41,6 +42,7 @@ class Stage:
         another."""
         self._picture_size = picture_size
         self.limiter = limiter or FlashLimiter()
+        self.titles = Titles()
         self.blackout = Fade(BLACKOUT_S)
         self.brightness = self._bright = 1.0
         self.aspect = aspect
@@ -52,7 +54,11 @@ class Stage:
         self._composed: torch.Tensor | None = None
 
     def effects(self, preset: Preset) -> Effects:
-        """A preset's effects in the shape of the stage, for `play`. May be called on another thread."""
+        """A preset's effects in the shape of the stage, for `play`. May be called on another thread.
+
+        Raises UserError if its logo can't be read.
+        """
+        self.titles.prepare(preset.caption, preset.logo, self.shape)
         return Effects(preset.display, preset.drive, self.aspect, self._picture_size)
 
     def play(self, preset: Preset, effects: Effects, fade: float) -> None:
@@ -63,7 +69,13 @@ class Stage:
             # In the middle of a fade, its last frame stands still: never more than two effects run.
             self._leaving = self._effects if self._progress >= 1 else self._composed
         self._preset, self._effects = preset, effects
+        self.titles.dress(preset.caption, preset.logo)
         self._fade_s, self._progress = max(fade, 1e-3), 0.0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of its frames."""
+        return frame_shape(self._picture_size, self.aspect, "mirror")
 
     def reshape(self, aspect: float) -> None:
         """The window has another shape now."""
@@ -92,6 +104,7 @@ class Stage:
                 old = self._fit(old(picture, sound, dt))
             frame = torch.lerp(old.float(), frame.float(), ease(self._progress)).add_(0.5).to(torch.uint8)
         self._composed = frame
+        frame = self.titles(frame, dt)
         light = self._dim(dt) * (1 - self.blackout.step(dt))
         if light < 1:
             frame = frame.float().mul_(light).add_(0.5).to(torch.uint8)
@@ -113,7 +126,7 @@ class Stage:
 
     def _fit(self, frame: torch.Tensor) -> torch.Tensor:
         """To the stage's shape, whatever the preset's framing gives."""
-        shape = frame_shape(self._picture_size, self.aspect, "mirror")
+        shape = self.shape
         if tuple(frame.shape[:2]) == shape:
             return frame
         planes = frame.permute(2, 0, 1)[None]

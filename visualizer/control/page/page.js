@@ -57,6 +57,18 @@ function onSwitch(control, button) {
   return button;
 }
 
+function words(control) {
+  const id = `words-${control.name}`;
+  const input = make("input", { id, type: "text", maxlength: 200, placeholder: control.help, enterkeyhint: "send" });
+  const form = make("form", { class: "value" }, make("label", { for: id }, label(control.name)), input);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    order(control.name, "set", input.value);
+  });
+  shows[control.name] = (state) => { if (document.activeElement !== input) input.value = state.value; };
+  return form;
+}
+
 function trigger(control) {
   const button = make("button", { title: control.help }, label(control.name));
   button.addEventListener("click", () => order(control.name, "set", 1));
@@ -98,6 +110,7 @@ function layOut(controls) {
     const { values, buttons } = sections.get(control.section);
     if (control.kind === "value") values.push(slider(control));
     else if (control.kind === "choice") values.push(choice(control));
+    else if (control.kind === "text") values.push(words(control));
     else if (control.kind === "switch")
       buttons.push(onSwitch(control, make("button", { role: "switch", "aria-checked": "false", title: control.help },
         label(control.name))));

@@ -45,7 +45,7 @@ FILES = {
 }
 VERBS = ("set", "share", "step")
 PHONES = 32
-MESSAGE_BYTES = 512
+MESSAGE_BYTES = 1024
 # Of one phone's orders and of one machine's requests: so many a second in the long run, and at once.
 ORDERS, REQUESTS = (120.0, 240.0), (40.0, 200.0)
 MACHINES = 256
