@@ -11,9 +11,9 @@ from visualizer.control.kinds import Choice, Text, Value
 from visualizer.control.table import BY_NAME, CONTROLS
 
 # What opens devices or windows, or writes files: now and then is enough.
-HEAVY = ("demo", "input", "channels", "fullscreen", "still", "favourite")
+HEAVY = ("demo", "input", "channels", "fullscreen", "still", "favourite", "record", "stream")
 NAMES = [control.name for control in CONTROLS if control.remote]
-KEYS = [name for control in CONTROLS if control.remote for key in control.keys for name in key.names]
+KEYS = {name: control.name for control in CONTROLS for key in control.keys for name in key.names}
 
 
 class Machine:
@@ -111,9 +111,10 @@ class Machine:
             turned.add("a knob")
 
     def _keys(self, rng, press, turned):
+        keys = [key for key, name in KEYS.items() if name in NAMES and name not in self._without]
         while not self._ended.wait(4 / self._rate):
-            key = rng.choice(KEYS)
-            if key not in ("f", "f11", "d", "a", "j", "s", "v") or rng.random() < 0.02:
+            key = rng.choice(keys)
+            if key not in ("f", "f11", "d", "a", "j", "s", "v", "o", "w") or rng.random() < 0.02:
                 press(key)
                 turned.add(key)
 

@@ -2,6 +2,7 @@
 
     python tests/soak.py --minutes 20
     python tests/soak.py --minutes 30 --machine     # which turns every control, over all ways at once
+    python tests/soak.py --minutes 30 --machine --record     # and records all of it meanwhile
 
 Plays music into a virtual sound card (PulseAudio), listens to it, and shows the pictures in a window on a
 virtual screen (Xvfb). Prints a table: does its memory grow, does it lose events, are frames late, how long
@@ -19,6 +20,7 @@ import threading
 import time
 import wave
 from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -37,6 +39,17 @@ def resident() -> float:
     """Megabytes of this process in memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def encoder() -> float:
+    """Megabytes of the process that records this one."""
+    total = 0.0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if parent == str(os.getpid()) and b"output.encoder" in (folder / "cmdline").read_bytes():
+                total += int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return total
 
 
 def processor() -> tuple[float, float, float]:
@@ -79,6 +92,7 @@ class Witness:
         # Seconds from the end of the warm-up to the end of all.
         self.measured = 0.0
         self.memory = []
+        self.encoder = []
         self.worked = (0.0, 0.0)
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -93,6 +107,7 @@ class Witness:
                 self._since = time.perf_counter()
             if warm:
                 self.memory.append((time.perf_counter() - self.begun, resident()))
+                self.encoder.append((time.perf_counter() - self.begun, encoder()))
                 own, every, took = (b - a for a, b in zip(before, processor()))
                 self.worked = (own / max(took, 1e-3), every / max(took, 1e-3))
             if self._ended.wait(EVERY_S):
@@ -107,9 +122,9 @@ class Witness:
         self._ended.set()
         self._thread.join()
 
-    def slope(self):
+    def slope(self, memory):
         """Megabytes an hour: a line through the memory (least squares)."""
-        when, much = np.array(self.memory).T
+        when, much = np.array(memory).T
         return np.polyfit(when, much, 1)[0] * 3600 if len(when) > 2 else float("nan")
 
 
@@ -146,6 +161,7 @@ def main():
     parser.add_argument("--preset", default="garden")
     parser.add_argument("--allow-flashing", action="store_true")
     parser.add_argument("--machine", action="store_true", help="turn every control at random meanwhile")
+    parser.add_argument("--record", action="store_true", help="record what is shown and heard meanwhile")
     wanted = parser.parse_args()
 
     with ExitStack() as stack:
@@ -160,12 +176,32 @@ def main():
         os.environ.pop("SDL_VIDEODRIVER", None)
         os.environ.pop("WAYLAND_DISPLAY", None)
         seconds = 60 * wanted.minutes + wanted.warm_up
-        stage, machine = None, nullcontext()
+        from visualizer.live.ways import StageWishes
+
+        stage, machine = StageWishes(), nullcontext()
         if wanted.machine:
             os.environ["XDG_CONFIG_HOME"] = str(folder)
             os.chdir(folder)  # for the stills
-            stage, machine = machine_at(stack)
+            stage, machine = machine_at(stack, ("record",) if wanted.record else ())
+        film = None
+        if wanted.record:
+            film = folder / "show.mp4"
+            stage = replace(stage, record=film)
         run(wanted, pulse, song, seconds, stage, machine)
+        if film is not None:
+            recorded(film)
+
+
+def recorded(film):
+    """What there is of the recording: it is read from end to end."""
+    import av
+
+    with av.open(str(film)) as container:
+        sound = sum(frame.samples for frame in container.decode(audio=0)) / container.streams.audio[0].rate
+    with av.open(str(film)) as container:
+        times = [float(frame.time) for frame in container.decode(video=0)]
+    size = film.stat().st_size / 1e6
+    row("recorded", f"{len(times)} frames, {times[-1]:.1f} s, {sound:.1f} s of sound, {size:.0f} MB")
 
 
 def free_port(kind):
@@ -174,8 +210,8 @@ def free_port(kind):
         return probe.getsockname()[1]
 
 
-def machine_at(stack):
-    """(what to ask of the show, a machine that is at it); over MIDI, too, where JACK is."""
+def machine_at(stack, without):
+    """(what to ask of the show, a machine that is at it, but for some controls); over MIDI, where JACK is."""
     import pygame
     from jack import Box, jack_server
     from machine import Machine
@@ -201,7 +237,7 @@ def machine_at(stack):
         options: ClassVar = {"preset": assets.preset_names(), "input": ["default"], "channels": ["all"]}
 
     stage = StageWishes(osc=osc, remote=page, remote_fixed=True, midi=box is not None)
-    return stage, Machine(Desk, osc, f"http://{page}/", box, press)
+    return stage, Machine(Desk, osc, f"http://{page}/", box, press, without=without)
 
 
 def run(wanted, pulse, song, seconds, stage, machine):
@@ -229,7 +265,12 @@ def run(wanted, pulse, song, seconds, stage, machine):
     row("first picture", f"{statistics.first_picture:.2f} s")
     row("shut-down", f"{statistics.shut_down:.2f} s")
     memory = [much for _, much in witness.memory]
-    row("resident memory", f"{memory[0]:.0f} MB, then {memory[-1]:.0f} MB: {witness.slope():+.1f} MB/h")
+    row(
+        "resident memory",
+        f"{memory[0]:.0f} MB, then {memory[-1]:.0f} MB: {witness.slope(witness.memory):+.1f} MB/h",
+    )
+    if witness.encoder[-1][1]:
+        row("of the encoder", f"{witness.encoder[-1][1]:.0f} MB: {witness.slope(witness.encoder):+.1f} MB/h")
     row(
         "processor",
         f"{witness.worked[0]:.2f} cores; all programs {witness.worked[1]:.2f} of {os.cpu_count()}",

@@ -41,9 +41,9 @@ def test_no_key_does_two_things():
         (",", ",", 54, Press("sensitivity", "step", -1)),
         ("ю", "ю", 55, Press("sensitivity", "step", 1)),  # a Russian .
         ("m", ",", 16, Press("sensitivity", "step", -1)),  # the French have it where others have M
-        ("w", "w", 54, None),  # Dvorak's W
+        ("w", "w", 54, Press("stream", "step", 1)),  # Dvorak's W
         ("т", "\x0e", 17, None),
-        ("o", "o", 22, None),  # Dvorak's O, where others have S
+        ("o", "o", 22, Press("record", "step", 1)),  # Dvorak's O, where others have S
         ("n", "\x0e", 17, None),  # Ctrl+N
         ("z", "z", 29, None),
         ("", "", 0, None),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from visualizer.audio.listener import Event
 
 
@@ -13,6 +15,19 @@ class Sink(Protocol):
     def push(self, item: Event) -> None:
         """Take an event. Must neither block nor raise."""
         ...
+
+
+class Tap(Protocol):
+    """Where the sound itself goes, for those who record it."""
+
+    def __call__(self, samples: np.ndarray, begin: float, sr: float) -> None:
+        """Take sound [n, channels] float32, valid during the call. begin: when its first sample is heard,
+        seconds of time.perf_counter; sr: samples a second. Must neither block nor raise."""
+        ...
+
+
+def nowhere(samples: np.ndarray, begin: float, sr: float) -> None:
+    """A tap that is shut."""
 
 
 class Ears(Protocol):

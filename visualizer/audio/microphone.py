@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from visualizer.audio.codebook import Codebook
-from visualizer.audio.ears import Sink
+from visualizer.audio.ears import Sink, Tap, nowhere
 from visualizer.audio.line import Line
 from visualizer.audio.listener import Listener
 from visualizer.audio.mixing import Mixer
@@ -34,11 +34,12 @@ class Microphone:
         ring: Sink,
         device: str | int | None = None,
         channels: Sequence[int] = (),
+        tap: Tap = nowhere,
     ):
         """device: an index, a part of a name, or None for the system's default input. channels: which of
-        its channels to hear, counted from 1; none are all.
+        its channels to hear, counted from 1; none are all. tap: gets the sound.
         """
-        self._ring = ring
+        self._ring, self._tap = ring, tap
         self._listener = Listener(codebook)
         self._sr = codebook.settings.sr
         self._heard = 0  # samples given to the listener
@@ -111,7 +112,10 @@ class Microphone:
 
     def _hear(self, samples: np.ndarray, begin: float, rate: float) -> None:
         """One block, in PortAudio's thread: [n, channels], recorded from `begin` on."""
-        mono = self._mixer.push(samples[:, self._channels] if self._channels else samples)
+        if self._channels:
+            samples = samples[:, self._channels]
+        mono = self._mixer.push(samples)
+        self._tap(samples if self._mixer.alone is None else mono[:, None], begin, rate)
         if mend(mono):
             self._line.meaningful = time.perf_counter()
         if self._resampler:

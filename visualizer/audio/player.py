@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from visualizer.audio.codebook import Codebook
-from visualizer.audio.ears import Sink
+from visualizer.audio.ears import Sink, Tap, nowhere
 from visualizer.audio.line import Line
 from visualizer.audio.listener import Event, Listener
 from visualizer.audio.mixing import Mixer
@@ -85,10 +85,15 @@ class Player:
     PATIENCE_S = 3.0
 
     def __init__(
-        self, song: Song | Recording, codebook: Codebook, ring: Sink, device: str | int | None = None
+        self,
+        song: Song | Recording,
+        codebook: Codebook,
+        ring: Sink,
+        device: str | int | None = None,
+        tap: Tap = nowhere,
     ):
-        """device: an index, a part of a name, or None for the system's default output."""
-        self.song = song
+        """device: an index, a part of a name, or None for the default output. tap: gets the sound."""
+        self.song, self._tap = song, tap
         self._codebook, self._ring = codebook, ring
         self._sr, self._hop_s = codebook.settings.sr, codebook.settings.hop_s
         self._buffer: deque[Chunk] = deque()
@@ -261,6 +266,7 @@ class Player:
                 self._end = heard
             return None
         self._anchor = chunk.begin, heard
+        self._tap(chunk.samples, heard, self._sr)
         for event in chunk.events:
             self._level = event.loudness
             self._ring.push(event.at(heard + event.time - chunk.begin))

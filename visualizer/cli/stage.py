@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import click
 
-from visualizer.cli.options import FILE, Command, together
+from visualizer.cli.options import FILE, Command, FrameRate, together
 
 PAGE_PORT = 8080
 
@@ -40,6 +41,23 @@ OPTIONS = together(
     ),
     click.option("--osc", metavar="[ADDRESS:]PORT", help="Obey other programs by OSC, and answer them."),
     click.option("--osc-to", multiple=True, metavar="ADDRESS:PORT", help="Tell this program all, by OSC."),
+    click.option(
+        "--record",
+        type=FILE,
+        metavar="FILE.mp4",
+        help="Record what is shown and heard, to .mp4, .mov or .mkv; O ends it and begins the next.",
+    ),
+    click.option(
+        "--stream",
+        metavar="ADDRESS",
+        help="Stream it to rtmp://…, srt://…, udp://… or a file.m3u8; W ends it and begins again.",
+    ),
+    click.option(
+        "--fps",
+        type=FrameRate(),
+        help="Frames a second of what is recorded and streamed.  [default: 60 where that is easy, else 30]",
+        show_default=False,
+    ),
 )
 
 
@@ -56,13 +74,19 @@ def stage(command: Command) -> Command:
         remote: str | None,
         midi: Path | None,
         link: bool,
+        record: Path | None,
+        stream: str | None,
+        fps: Fraction | None,
         **wishes: Any,
     ) -> Any:
         from visualizer.common.addresses import LOOPBACK, parse_address
         from visualizer.common.errors import UserError
         from visualizer.control.set_list import ALL, load, parse_length
         from visualizer.live.ways import StageWishes
+        from visualizer.output import targets
 
+        if record is not None:
+            targets.recording(record)
         if osc_to and osc is None:
             raise UserError("--osc-to tells others what --osc PORT has to tell; give that, too.")
         wanted = load(set_list) if set_list is not None else ALL
@@ -78,6 +102,9 @@ def stage(command: Command) -> Command:
             midi_map=midi if midi is not None and midi.name else None,
             remote=parse_address(remote or LOOPBACK, "--remote", PAGE_PORT) if remote is not None else None,
             remote_fixed=bool(remote),
+            record=record,
+            stream=targets.stream(stream) if stream is not None else None,
+            fps=fps,
         )
         return command(*arguments, stage=asked, **wishes)
 

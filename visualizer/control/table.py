@@ -206,6 +206,18 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Trigger(name="still", section="Window", help="save what is seen as a PNG file", keys=(Key(("s",), "S"),)),
     Switch(
+        name="record",
+        section="Window",
+        help="record what is shown and heard, or end the recording",
+        keys=(Key(("o",), "O", step=1),),
+    ),
+    Switch(
+        name="stream",
+        section="Window",
+        help="stream to where --stream says, or end that",
+        keys=(Key(("w",), "W", step=1),),
+    ),
+    Switch(
         name="fullscreen",
         section="Window",
         help="fullscreen, and back",

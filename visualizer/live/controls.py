@@ -17,6 +17,7 @@ from visualizer.output.window import Window, key_of
 if TYPE_CHECKING:
     from visualizer.live.inputs import Inputs
     from visualizer.live.loading import Parts
+    from visualizer.live.outputs import Outputs
     from visualizer.live.programme import Programme
     from visualizer.live.titling import Titling
     from visualizer.output.hud import Hud
@@ -46,14 +47,18 @@ class Controls:
         self._programme: Programme | None = None
         self._inputs: Inputs | None = None
         self._titling: Titling | None = None
+        self._outputs: Outputs | None = None
         self._leaving = keys.Leaving()
         self._held = -1  # the place of the key that learns, whatever a layout has there
         self._words = ""
         self._said = self._resized = 0.0
 
-    def begin(self, parts: Parts, programme: Programme, inputs: Inputs, titling: Titling) -> None:
+    def begin(
+        self, parts: Parts, programme: Programme, inputs: Inputs, titling: Titling, outputs: Outputs
+    ) -> None:
         """From now on, all controls do something."""
-        self._parts, self._programme, self._inputs, self._titling = parts, programme, inputs, titling
+        self._parts, self._programme, self._inputs = parts, programme, inputs
+        self._titling, self._outputs = titling, outputs
 
     def take(self, events: list) -> None:
         """Act on pygame's events, and on the orders."""
@@ -161,6 +166,10 @@ class Controls:
                 parts.stage.titles.with_logo = value
             case "still":
                 self.still_wanted = True
+            case "record" if self._outputs is not None:
+                self._words = self._outputs.record(value)
+            case "stream" if self._outputs is not None:
+                self._words = self._outputs.stream(value)
         self._desk.settled(control.name, value)
 
     def _say(self, turn: Turn) -> None:
@@ -177,3 +186,6 @@ class Controls:
         if self._parts is not None:
             settled("demo", self._parts.hearing.demo)
             settled("blackout", self._parts.stage.blackout.wanted)
+        if self._outputs is not None:
+            settled("record", self._outputs.recording)
+            settled("stream", self._outputs.streaming)

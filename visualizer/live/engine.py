@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from visualizer.audio.ears import Ears
     from visualizer.live.hearing import Hearing, Source
+    from visualizer.live.outputs import Outputs
     from visualizer.live.programme import Programme
     from visualizer.live.titling import Titling
     from visualizer.neural.stream import Picture
@@ -133,6 +134,7 @@ class Engine:
         self.desk, self.conductor = Desk(), Conductor()
         self._controls = Controls(window, self.hud, self.desk, self.conductor)
         self._guide = Guide()
+        self._outputs: Outputs | None = None
         self._parts: Parts | None = None
         self._ways: list[Service] = []
         self._follow_phones: Callable[[], None] = lambda: None
@@ -164,6 +166,7 @@ class Engine:
                 last = self._frame(last)
             wish = time.perf_counter()
             self.statistics.ways = {way.name: (way.spent, way.errors) for way in self._ways}
+            self.statistics.ways |= {to.receiver.name: (to.spent, to.errors) for to in self.outlets}
         self.statistics.shut_down = time.perf_counter() - wish
         return self.statistics
 
@@ -259,12 +262,14 @@ class Engine:
         """Backstage."""
         ways = open_ways(self._wishes.stage, self.desk, self.conductor)
         self._backstage.tell(lambda: self._ways.extend(ways))
-        parts = load(self._wishes, self._window.aspect, self.conductor, self._backstage)
+        tap = self.outlets.hear
+        parts = load(self._wishes, self._window.aspect, self.conductor, self._backstage, tap)
         self._backstage.tell(lambda: self._begin(parts))
 
     def _begin(self, parts: Parts) -> None:
         """Everything is there."""
         from visualizer.live.inputs import Inputs
+        from visualizer.live.outputs import Outputs
         from visualizer.live.programme import Programme
         from visualizer.live.titling import Titling
 
@@ -283,7 +288,10 @@ class Engine:
         )
         inputs = Inputs(parts.hearing, self.desk, self._backstage)
         self._titling = Titling(parts.stage, self._backstage)
-        self._controls.begin(parts, self.programme, inputs, self._titling)
+        limited = not self._wishes.allow_flashing
+        self._outputs = Outputs(self.outlets, self._wishes.stage, lambda: self._window.size, limited)
+        self._outputs.begin()
+        self._controls.begin(parts, self.programme, inputs, self._titling, self._outputs)
 
     def _close_hearing(self, hearing: Hearing) -> None:
         if hearing.sound is not None:
@@ -336,6 +344,8 @@ class Engine:
             self._follow_phones()
             if self._titling is not None:
                 self._titling.follow(parts.hearing)
+            if self._outputs is not None:
+                self.hud.on_air = self._outputs.follow()
         if self.programme is not None and self.hud.shows("info") and now - self._read_out >= READOUT_S:
             from visualizer.live import readout
 

@@ -12,7 +12,7 @@ from visualizer.common.errors import UserError
 from visualizer.live.backstage import Backstage
 
 if TYPE_CHECKING:
-    from visualizer.audio.ears import Ears, Sink
+    from visualizer.audio.ears import Ears, Sink, Tap
     from visualizer.audio.song import Recording, Song
 
     Source = Literal["microphone", "demo"] | Song | Recording
@@ -34,9 +34,11 @@ class Hearing:
         device: str | int | None,
         ring: Sink,
         backstage: Backstage,
+        tap: Tap,
         channels: tuple[int, ...] = (),
     ):
-        """source: what to hear; device: its sound device; channels: of a microphone, none are all.
+        """source: what to hear; device: its sound device; tap: gets the sound itself; channels: of a
+        microphone, none are all.
 
         Raises UserError if the device isn't there.
         """
@@ -48,7 +50,7 @@ class Hearing:
         # How often a sound was to be opened, and which of these times it was done last.
         self._asked = self._opened = 0
         self._source, self.device, self._ring, self._backstage = source, device, ring, backstage
-        self.channels = channels
+        self.channels, self._tap = channels, tap
         self.demo = False
         self._status, self._since, self._told = "", time.perf_counter(), False
         self._name = ""
@@ -143,7 +145,7 @@ class Hearing:
         self._name = ""
         device = self.device if source is self._source else None
         if source == "microphone":
-            sound: Ears = Microphone(codebook, self._ring, device, self.channels)
+            sound: Ears = Microphone(codebook, self._ring, device, self.channels, self._tap)
         else:
             # Only songs need what reads and plays them, and these take a while to load.
             from visualizer.audio.demo_process import begin_demo_tune
@@ -151,7 +153,7 @@ class Hearing:
             from visualizer.audio.song import Recording
 
             song = Recording("the demo tune", begin_demo_tune().result()) if source == "demo" else source
-            sound = Player(song, codebook, self._ring, device)
+            sound = Player(song, codebook, self._ring, device, self._tap)
         if not self._backstage.stopped:
             sound.__enter__()
             self.sound = sound

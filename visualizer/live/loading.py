@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 from visualizer.live.ways import NOTHING, StageWishes
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from visualizer.audio.conductor import Conductor
+    from visualizer.audio.ears import Tap
     from visualizer.control.repertoire import Look, Repertoire
     from visualizer.latent.physics import Physics
     from visualizer.latent.ring import Ring
@@ -68,8 +71,9 @@ class Parts:
 FRAME_S = 1 / 60
 
 
-def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backstage) -> Parts:
-    """Make the parts. aspect: width / height of the window; conductor: leads the beat, if somebody does.
+def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backstage, tap: Tap) -> Parts:
+    """Make the parts. aspect: width / height of the window; conductor: leads the beat, if somebody does; tap:
+    gets the sound that is heard.
 
     Raises UserError for what isn't there.
     """
@@ -136,7 +140,11 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     way = "input" if wishes.source == "microphone" else "output"
     late = offset_s(f"{way} {'default' if device_name is None else device_name}", wishes.offset)
     sink = Led(Late(ring, late), conductor)
-    hearing = Hearing(wishes.source, device_name, sink, backstage, channels)
+
+    def late_tap(samples: np.ndarray, begin: float, sr: float) -> None:
+        tap(samples, begin + late, sr)
+
+    hearing = Hearing(wishes.source, device_name, sink, backstage, late_tap, channels)
     # What is there now stays; the collector need not go through it again during the show.
     gc.freeze()
     return Parts(repertoire, painter, choice, physics, ring, hearing, stage, stream, look)

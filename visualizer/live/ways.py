@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from visualizer.control.set_list import ALL, Set
 
 if TYPE_CHECKING:
     from visualizer.output.hud import Hud
+    from visualizer.output.targets import Target
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class StageWishes:
 
     set: which presets, and whether they change by themselves. osc: where to listen; osc_to: who else is told.
     link: whether to join Ableton Link. midi: whether controllers count; midi_map: the user's own.
-    remote: where the page for phones is; remote_fixed: at that port and no other.
+    remote: where the page for phones is; remote_fixed: at that port and no other. record: a file; stream:
+    where to; fps: of both, None is what the encoder can do.
     """
 
     set: Set = ALL
@@ -35,6 +38,9 @@ class StageWishes:
     remote: Address | None = None
     remote_fixed: bool = False
     osc_to: tuple[Address, ...] = ()
+    record: Path | None = None
+    stream: Target | None = None
+    fps: Fraction | None = None
 
 
 NOTHING = StageWishes()

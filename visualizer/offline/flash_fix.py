@@ -18,7 +18,7 @@ from visualizer.common.files import unwritable
 from visualizer.common.progress import bar
 from visualizer.offline.flash_check import Report, check_video
 from visualizer.offline.video_reader import VideoReader
-from visualizer.output.video import tag_colours
+from visualizer.output.film import tag_colours
 from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
 
 # Each next one is tried if, after compression, the copy still breaks the rule.

@@ -45,18 +45,21 @@ class Hud:
     """What is written over the picture. `draw` it after every picture, before the swap.
 
     info: (name, value) rows of figures. level: dB re full scale, for the meter. thumbnails and current:
-    the strip of presets. code: a QR code's rows of ones and zeros, and the words below it.
+    the strip of presets. on_air: words beside a red dot. code: a QR code's rows of ones and zeros, and the
+    words below it.
     """
 
     def __init__(self, mark: str = "") -> None:
         """mark: words that stay in the corner for as long as the window is open."""
         self.info: Sequence[tuple[str, str]] = ()
+        self.on_air = ""
         self.level = METER_FLOOR
         self.thumbnails: Sequence[Thumbnail] = ()
         self.current = 0
         self.code: tuple[Sequence[Sequence[int]], str] | None = None
         self._size = (1, 1)
         self._mark, self._mark_panel = mark, Panel()
+        self._on_air_panel = Panel()
         self._overlays = Overlays()
         self._title, self._message = _Passing(), _Passing()
         self._fades = {name: Fade() for name in PANELS}
@@ -120,10 +123,16 @@ class Hud:
             panel.show((name, description, unit, width), lambda: panels.title(name, description, unit, width))
             self._overlays.panel(panel, unit, floor - panel.size[1], title)
             floor -= (panel.size[1] + unit / 2) * title
+        top = float(unit)
+        if self.on_air:
+            panel, words = self._on_air_panel, self.on_air
+            panel.show((words, unit), lambda: panels.on_air(words, unit))
+            self._overlays.panel(panel, width - panel.size[0] - unit, top, MARK_ALPHA)
+            top += panel.size[1] + unit / 2
         if self._mark:
             panel = self._mark_panel
             panel.show((unit, width), lambda: panels.message(self._mark, unit, width, warning=True))
-            self._overlays.panel(panel, width - panel.size[0] - unit, unit, MARK_ALPHA)
+            self._overlays.panel(panel, width - panel.size[0] - unit, top, MARK_ALPHA)
         self._draw_info(unit, alpha["info"] * (1 - alpha["help"]), dt)
         if alpha["help"] > 0:
             panel = self._panels["help"]

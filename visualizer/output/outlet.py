@@ -113,7 +113,8 @@ class Outlet:
         if self.state != "on" or (rate and when < self._due - EARLY_S):
             return
         if rate:
-            self._due = max(self._due, when - EARLY_S) + 1 / rate
+            # On its beat, unless it was missed altogether.
+            self._due = max(self._due + 1 / rate, when) if self._due > -math.inf else when + 1 / rate
         if self._frames - self._frames_taken >= FRAMES:
             self.left_out += 1
             return
@@ -138,7 +139,6 @@ class Outlet:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        give_way()
         pause = PAUSE_S
         while not self._ending.is_set():
             began = time.perf_counter()
@@ -159,6 +159,8 @@ class Outlet:
                 self.receiver.open()
                 if self.errors:
                     self._tell(f"{self.receiver.name} is back.")
+                else:
+                    give_way()  # from now on; somebody waits for it to open
                 self.state, self.since = "on", time.perf_counter()
                 self._hand_over()
             finally:

@@ -20,6 +20,7 @@ TEXT = (242, 240, 234)
 DIM = (168, 166, 162)
 ACCENT = (255, 190, 104)
 KEYCAP = (70, 70, 82, 255)
+RED = (235, 64, 52)
 FINE = 3
 
 
@@ -78,6 +79,15 @@ def message(text: str, unit: int, width: int, warning: bool = False) -> np.ndarr
         pygame.draw.rect(panel, ACCENT, mark, border_radius=2)
     for i, line in enumerate(lines):
         panel.blit(line, (unit + bar, unit * (0.62 + 1.25 * i)))
+    return _pixels(panel)
+
+
+def on_air(words: str, unit: int) -> np.ndarray:
+    """A red dot, as cameras have, and words."""
+    line = _write(words, unit, TEXT)
+    panel = _glass(line.get_width() + 2.4 * unit, 2.2 * unit, unit)
+    pygame.draw.circle(panel, RED, (unit, round(1.1 * unit)), round(0.4 * unit))
+    panel.blit(line, (1.7 * unit, 0.62 * unit))
     return _pixels(panel)
 
 

@@ -1,0 +1,467 @@
+"""Recordings and streams: read back by PyAV, in step, and what is left after a kill or on a full disk."""
+
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from contextlib import suppress
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import torch
+from program import ENVIRONMENT, ran
+from screen import wait_for
+
+from visualizer.common.errors import UserError
+from visualizer.output import outlet, targets
+from visualizer.output.codecs import Codec, bits, hardware, live_codec, works
+from visualizer.output.film import Film
+from visualizer.output.filming import Recording, Stream
+from visualizer.output.lockstep import Lockstep
+from visualizer.output.outlet import Outlets
+
+pytestmark = pytest.mark.alone
+
+SR = 44100
+SIZE = 320, 180
+FPS = Fraction(30)
+BLACK, WHITE = (torch.full((90, 160, 3), value, dtype=torch.uint8) for value in (16, 255))
+
+
+def is_on(when):
+    """Whether the flash, and the click with it, is on: the first tenth of every second."""
+    return when % 1 < 0.1
+
+
+def click(times):
+    return np.where(is_on(times), 0.5 * np.sin(2 * np.pi * 1000 * times), 0).astype(np.float32)[:, None]
+
+
+def onsets(film):
+    """Seconds at which a film's flashes, and its clicks, begin."""
+    flashes, clicks, lit, heard = [], [], False, False
+    with av.open(film) as container:
+        for frame in container.decode(video=0):
+            bright = frame.to_ndarray(format="gray")[::8, ::8].mean() > 128
+            flashes += [float(frame.pts * frame.time_base)] if bright and not lit else []
+            lit = bright
+    with av.open(film) as container:
+        parts = [
+            (float(f.pts * f.time_base), f.to_ndarray()[0], f.sample_rate) for f in container.decode(audio=0)
+        ]
+    for begin, samples, sr in parts:
+        for i in range(0, len(samples), 64):
+            loud = np.abs(samples[i : i + 64]).max() > 0.1
+            clicks += [begin + i / sr] if loud and not heard else []
+            heard = loud
+    return np.array(flashes), np.array(clicks)
+
+
+def apart(flashes, clicks):
+    """The most seconds from a flash to the click next to it."""
+    return np.abs(clicks[:, None] - flashes[None]).min(0).max()
+
+
+def length(film):
+    """(seconds of pictures, frames) that can be decoded."""
+    times = []
+    with av.open(str(film)) as container, suppress(av.error.InvalidDataError):  # the last one may be cut
+        for frame in container.decode(video=0):
+            times.append(float(frame.pts * frame.time_base))
+    return times[-1] - times[0] + 1 / 30, len(times)
+
+
+# --- in step --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate, drift", [(44100, 0.0), (48000, 0.0), (44100, 4e-4), (44100, -4e-4)])
+def test_sound_and_pictures_stay_in_step(tmp_path, rate, drift):
+    """For a minute, from a sound card that goes wrong and blocks that come late, at uneven frames."""
+    rng = np.random.default_rng(0)
+    container = av.open(str(tmp_path / "film.mkv"), "w")
+    lockstep = Lockstep(Film(container, Codec(), (64, 36), FPS, SR))
+    begin, block, heard = 1000.0, 512, 0
+    small = [picture[:36, :64].numpy() for picture in (BLACK, WHITE)]
+    for number in range(60 * 30):
+        when = number / 30 + rng.uniform(0, 0.004)
+        # The card says 44100 samples a second, and makes some more or fewer.
+        while (end := (heard + block) / (rate * (1 + drift))) < when - 0.05:
+            start = end - block / (rate * (1 + drift))
+            samples = click(np.linspace(start, end, block, endpoint=False)).repeat(2, axis=1)
+            lockstep.hear(samples, begin + start + rng.uniform(-5e-4, 5e-4), rate)
+            heard += block
+        if rng.random() < 0.9 or number % 30 < 6:  # else the show missed it
+            lockstep.show(small[int(is_on(number / 30))], begin + when)
+    lockstep.finish()
+    flashes, clicks = onsets(str(tmp_path / "film.mkv"))
+    assert len(flashes) == len(clicks) == 60
+    apart = clicks - flashes
+    assert np.abs(apart).max() < 0.035 and np.abs(apart[-10:].mean() - apart[:10].mean()) < 0.012, apart
+    assert np.abs(np.diff(clicks) - 1).max() < 0.005  # stretched, never cut
+
+
+def test_a_gap_in_the_sound_is_silence_and_the_show_goes_on(tmp_path):
+    container = av.open(str(tmp_path / "film.mkv"), "w")
+    lockstep = Lockstep(Film(container, Codec(), (64, 36), FPS, SR))
+    lockstep.hear(click(np.arange(-SR // 2, 0) / SR).repeat(2, axis=1), -0.5, SR)  # before the first frame
+    for number in range(5 * 30):
+        when = number / 30
+        lockstep.show((WHITE if is_on(when) else BLACK)[:36, :64].numpy(), when)
+        if not 1.5 < when < 3.5:  # the device was away
+            times = when + np.arange(1470) / SR
+            lockstep.hear(np.where(times[:, None] < 0, np.nan, click(times)).repeat(2, axis=1), when, SR)
+    lockstep.finish()
+    flashes, clicks = onsets(str(tmp_path / "film.mkv"))
+    assert np.allclose(flashes, range(5), atol=0.035) and np.allclose(clicks, [0, 1, 4], atol=0.035)
+
+
+# --- recordings -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def outlets(told):
+    made = Outlets(told.append)
+    yield made
+    made.close()
+
+
+def shape(size=SIZE, fps=FPS):
+    return (lambda: size), fps, "a test"
+
+
+def on(outlets, receiver):
+    added = outlets.add(receiver)
+    wait_for(lambda: added.state in ("on", "over"), 60, 0.005)
+    return added
+
+
+def show(outlets, added, seconds, begin=0.0, pace=0.0):
+    """Show flashes and clicks, as fast as they are taken, or at a pace: seconds for each of the show's."""
+    began = time.perf_counter()
+    for number in range(round(seconds * 30)):
+        when = begin + number / 30
+        outlets.hear(click(when + np.arange(1470) / SR), when, SR)
+        outlets.show(WHITE if is_on(when) else BLACK, when)
+        wait_for(lambda: added._frames - added._frames_taken < 4 or added.state != "on", 30, 0.001)
+        time.sleep(max(0.0, began + pace * number / 30 - time.perf_counter()))
+    return seconds
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_recording(outlets, told, tmp_path, suffix):
+    path = tmp_path / f"show{suffix}"
+    added = on(outlets, Recording(path, *shape()))
+    show(outlets, added, 4)
+    outlets.end(added)
+    assert added.join(60) and told == [] and added.left_out == 0
+    flashes, clicks = onsets(str(path))
+    assert np.allclose(flashes, range(4), atol=0.001) and np.abs(clicks - flashes).max() < 0.02
+    with av.open(str(path)) as container:
+        video, audio = container.streams.video[0], container.streams.audio[0]
+        assert (video.codec.name, audio.codec.name) == ("h264", "aac")
+        assert (video.width, video.height, video.average_rate) == (*SIZE, FPS)
+        assert container.metadata.get("comment", container.metadata.get("COMMENT")) == "a test"
+        assert container.duration / 1e6 == pytest.approx(4, abs=0.05)
+    if suffix == ".mp4":  # which no longer is in pieces: all players can seek in it
+        boxes, data = [], path.read_bytes()
+        while data:
+            boxes.append(data[4:8])
+            data = data[int.from_bytes(data[:4], "big") or len(data) :]
+        assert b"moof" not in boxes and boxes.count(b"moov") == 1
+
+
+def test_nothing_is_written_over(tmp_path):
+    path = tmp_path / "show.mp4"
+    assert targets.free_path(path) == path
+    assert targets.free_path(path, numbered=True) == tmp_path / "show-0001.mp4"
+    for name in ("show.mp4", "show-0001.mp4", "show-0002.mp4"):
+        (tmp_path / name).touch()
+    assert targets.free_path(path) == targets.free_path(path, numbered=True) == tmp_path / "show-0003.mp4"
+
+
+def test_a_window_of_another_shape_is_recorded_undistorted(outlets, tmp_path):
+    path = tmp_path / "show.mp4"
+    added = on(outlets, Recording(path, *shape()))
+    picture = torch.zeros(180, 180, 3, dtype=torch.uint8)
+    picture[80:100, 80:100] = 255  # a square in the middle
+    for number in range(10):
+        outlets.show(picture, number / 30)
+        wait_for(lambda n=number: added.shown > n, 30, 0.001)
+    outlets.end(added)
+    assert added.join(60)
+    with av.open(str(path)) as container:
+        bright = next(container.decode(video=0)).to_ndarray(format="gray") > 128
+    rows, columns = np.flatnonzero(bright.any(1)), np.flatnonzero(bright.any(0))
+    assert abs(len(rows) - len(columns)) <= 2 and len(columns) == pytest.approx(20 * 320 / 180, abs=3)
+    assert columns.mean() == pytest.approx(159.5, abs=1.5) and rows.mean() == pytest.approx(89.5, abs=1.5)
+
+
+SHOW = """
+    import sys, time
+    import torch
+    from fractions import Fraction
+    from pathlib import Path
+    import numpy as np
+    from visualizer.output.filming import Recording
+    from visualizer.output.outlet import Outlets
+
+    outlets = Outlets(print)
+    added = outlets.add(Recording(Path(sys.argv[1]), lambda: (320, 180), Fraction(30), ""))
+    while added.state != "on":
+        time.sleep(0.01)
+    begin = time.perf_counter()
+    for number in range(10000):
+        outlets.show(torch.full((90, 160, 3), number % 256, dtype=torch.uint8), number / 30)
+        outlets.hear(np.zeros((1470, 1), np.float32), number / 30, 44100)
+        print(number / 30, flush=True)
+        time.sleep(max(0, begin + number / 30 - time.perf_counter()))
+"""
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("who", ["the show", "both"])
+def test_kill_9_loses_at_most_a_second(tmp_path, who, suffix):
+    path = tmp_path / f"show{suffix}"
+    command = [sys.executable, "-c", textwrap.dedent(SHOW), str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    for line in process.stdout:
+        if (shown := float(line)) > 3:
+            break
+    encoders = subprocess.run(
+        ["pgrep", "-P", str(process.pid)], capture_output=True, text=True
+    ).stdout.split()
+    victims = [process.pid, *map(int, encoders)] if who == "both" else [process.pid]
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    shown = max([shown, *(float(line) for line in process.stdout)])
+    process.wait()
+    if who == "the show":
+        wait_for(lambda: subprocess.run(["kill", "-0", *encoders], capture_output=True).returncode, 30)
+    assert shown - length(path)[0] <= 1.0
+    if who == "the show":  # whose encoder finishes what it has
+        assert shown - length(path)[0] <= 0.5
+
+
+def test_an_encoder_that_dies_is_told(outlets, told, tmp_path):
+    path = tmp_path / "show.mp4"
+    added = on(outlets, Recording(path, *shape()))
+    show(outlets, added, 3)
+    wait_for(lambda: added._frames == added._frames_taken, 30)
+    os.kill(added.receiver._process.pid, signal.SIGKILL)
+    show(outlets, added, 1, 3.0)
+    assert added.join(60) and added.state == "over"
+    assert told == [f"the recording has stopped (its encoder ended early); {path} holds what was recorded."]
+    assert length(path)[0] >= 2
+
+
+def test_a_full_disk_is_told_and_the_show_goes_on(outlets, told, tmp_path):
+    path, (_, hard) = tmp_path / "show.mp4", resource.getrlimit(resource.RLIMIT_FSIZE)
+    noise = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (30, 90, 160, 3), np.uint8))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))  # the system says: no more
+    try:
+        added = on(outlets, Recording(path, *shape()))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    for number in range(600):
+        outlets.show(noise[number % 30], number / 30)
+        wait_for(lambda: added._frames - added._frames_taken < 4 or added.state != "on", 30, 0.001)
+        if added.state == "over":
+            break
+    assert added.join(60)
+    assert told == [f"the recording has stopped (the disk is full); {path} holds what was recorded."]
+    assert path.stat().st_size <= 400_000 and length(path)[1] > 10
+
+
+# --- streams --------------------------------------------------------------------------------------
+
+
+def free_port(kind):
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Listener:
+    """Somebody who receives a stream: FFmpeg's program, which writes it to a file as it is."""
+
+    def __init__(self, source, path, *options):
+        if shutil.which("ffmpeg") is None:
+            pytest.skip("ffmpeg is not installed")
+        command = ["ffmpeg", "-y", "-loglevel", "error", "-fflags", "nobuffer", "-analyzeduration", "1000000"]
+        self.path = path
+        self.process = subprocess.Popen(
+            [*command, *options, "-i", source, "-c", "copy", "-flush_packets", "1", "-f", "mpegts", path]
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(2)
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(outlet, "PAUSE_S", 0.1)
+    monkeypatch.setattr(outlet, "LONGEST_PAUSE_S", 0.2)
+
+
+def test_rtmp_comes_back_when_its_receiver_does(outlets, told, tmp_path, impatient):
+    address = f"rtmp://127.0.0.1:{free_port(socket.SOCK_STREAM)}/live/secret"
+    stream = Stream(targets.stream(address), *shape())
+    added = outlets.add(stream)
+    wait_for(lambda: told, 60)  # nobody is there
+    name = address.rpartition("/live")[0]
+    assert told == [f"the stream to {name} has broken off (Connection refused); trying again."]
+    outlets.show(BLACK, 0)  # which goes nowhere, and holds nothing up
+    for time_, begin in (("first", 0.0), ("second", 100.0)):
+        with Listener(address, tmp_path / time_, "-listen", "1"):
+            wait_for(lambda: added.state == "on", 60)
+            show(outlets, added, 4, begin, pace=0.5)
+            if time_ == "second":
+                outlets.end(added)
+                assert added.join(60)
+        assert length(tmp_path / time_)[0] > 1
+        if time_ == "first":  # it is gone, and that is noticed
+            show(outlets, added, 3, begin + 4, pace=0.5)
+            wait_for(lambda: added.state != "on", 60)
+    flashes, clicks = onsets(str(tmp_path / "second"))
+    assert len(flashes) >= 2 and apart(flashes, clicks) < 0.05
+    assert not any("secret" in sentence for sentence in told)
+    assert sum("is back" in sentence for sentence in told) == 2
+
+
+@pytest.mark.parametrize(
+    "kind, options", [("udp", "?timeout=20000000"), ("srt", "?mode=listener"), ("tcp", "?listen=1")]
+)
+def test_transport_streams(outlets, told, tmp_path, impatient, kind, options):
+    if kind == "srt":
+        protocols = subprocess.run(["ffmpeg", "-protocols"], capture_output=True, text=True).stdout
+        if "srt\n" not in protocols:
+            pytest.skip("this ffmpeg has no SRT")
+    port = free_port(socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+    address = f"{kind}://127.0.0.1:{port}"
+    with Listener(address + options, tmp_path / "got"):
+        time.sleep(0.5)
+        added = outlets.add(Stream(targets.stream(address), *shape()))
+        wait_for(lambda: added.state == "on", 60)
+        show(outlets, added, 8, pace=0.4)
+        outlets.end(added)
+        assert added.join(60)
+        time.sleep(0.5)
+    flashes, clicks = onsets(str(tmp_path / "got"))
+    assert len(flashes) >= 3
+    assert apart(flashes, clicks) < 0.05, (flashes, clicks)
+
+
+def test_hls_is_a_folder_of_pieces_that_does_not_grow(outlets, told, tmp_path):
+    path = tmp_path / "show.m3u8"
+    added = on(outlets, Stream(targets.stream(str(path)), *shape()))
+    show(outlets, added, 40)
+    assert path.is_file() and 8 <= len(list(tmp_path.glob("*.ts"))) <= 11
+    outlets.end(added)
+    assert added.join(60) and told == []
+    flashes, clicks = onsets(str(path))
+    assert len(flashes) >= 10 and np.abs(clicks[:10] - flashes[:10]).max() < 0.05
+
+
+def test_a_receiver_that_takes_nothing_is_given_up(outlets, told, tmp_path, impatient, monkeypatch):
+    """It accepts the connection, and reads no byte: neither the show nor the outlet's end waits for that."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"rtmp://127.0.0.1:{server.getsockname()[1]}/live/key"
+        added = outlets.add(Stream(targets.stream(address), *shape()))
+        connection, _ = server.accept()
+        begun = time.perf_counter()
+        for number in range(100):
+            outlets.show(BLACK, number / 30)
+        assert time.perf_counter() - begun < 0.5
+        wait_for(lambda: told, 30)
+        assert "broken off (its encoder ended early)" in told[0]
+        outlets.end(added)
+        connection.close()
+    assert added.join(30)
+
+
+# --- codecs and targets ---------------------------------------------------------------------------
+
+
+def test_the_encoder_is_one_that_works():
+    codec, fps = live_codec(SIZE, None, streams=True)
+    assert works(codec, SIZE, fps) and fps in (30, 60)
+    assert not works(Codec("h264_nvenc", {"preset": "none such"}, "nv12"), SIZE, FPS)
+    assert not works(Codec("libx264", {}, "yuv420p", "vaapi"), SIZE, FPS)
+    assert {codec.name for codec in hardware(SIZE, FPS)} <= set(av.codecs_available)
+    assert live_codec(SIZE, Fraction(25), streams=False)[1] == 25
+    assert bits((1280, 720), Fraction(30)) == pytest.approx(2.8e6, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "window, film",
+    [
+        ((1280, 720), (1280, 720)),
+        ((641, 359), (640, 360)),
+        ((3840, 2160), (1920, 1080)),
+        ((1080, 1920), (1080, 1920)),
+        ((2000, 500), (1920, 480)),
+        ((160, 120), (160, 120)),
+    ],
+)
+def test_sizes(window, film):
+    assert targets.even_size(*window, (1920, 1080)) == film
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "show",
+        "http://host/app",
+        "rtmp://",
+        "rtmp:///app",
+        "udp://host",
+        "srt://host:port",
+        "file.m3u",
+        "ftp://h:1",
+    ],
+)
+def test_what_is_nothing_to_stream_to(address):
+    with pytest.raises(UserError, match="nothing to stream to"):
+        targets.stream(address)
+
+
+def test_what_can_be_streamed_to(tmp_path):
+    assert targets.stream("rtmps://me:pw@host/app/key").shown == "rtmps://host"
+    assert targets.stream("udp://239.0.0.1:5000").address.endswith("?pkt_size=1316")
+    assert targets.stream("srt://host:9?passphrase=long").shown == "srt://host:9"
+    with pytest.raises(UserError, match="can't be written"):
+        targets.stream(str(tmp_path / "none" / "show.m3u8"))
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("--record", "show.avi"), "must end in .mp4, .mov or .mkv"),
+        (("--record", "none/show.mp4"), "can't be written"),
+        (("--stream", "rtmp"), "nothing to stream to"),
+        (("--fps", "0"), "out of range"),
+    ],
+)
+def test_wishes_that_cannot_be_fulfilled(tmp_path, arguments, words):
+    result = ran("live", *arguments, cwd=tmp_path)
+    assert result.returncode == 2 and words in result.stderr and "Traceback" not in result.stderr

@@ -1,0 +1,106 @@
+"""Outputs: recordings and streams of the show, begun and ended while it goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visualizer.output.outlet import Outlet, Outlets
+
+if TYPE_CHECKING:
+    from visualizer.live.ways import StageWishes
+
+# Where somebody records who gave no name.
+UNNAMED = Path("visualizer.mp4")
+COMMENT = "recorded with visualizer"
+
+
+class Outputs:
+    """The controls "record" and "stream"; for the render thread."""
+
+    def __init__(
+        self, outlets: Outlets, wishes: StageWishes, size: Callable[[], tuple[int, int]], limited: bool
+    ):
+        """size: of the window, in pixels; limited: whether flashes are."""
+        self._outlets, self._wishes, self._size = outlets, wishes, size
+        self._comment = COMMENT + ("" if limited else "; flashes are NOT limited")
+        self._record: Outlet | None = None
+        self._stream: Outlet | None = None
+
+    def begin(self) -> None:
+        """Do what was asked for at the start."""
+        if self._wishes.record is not None:
+            self.record(True)
+        if self._wishes.stream is not None:
+            self.stream(True)
+
+    @property
+    def recording(self) -> bool:
+        """Whether the show is recorded."""
+        return self._record is not None
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the show is streamed, or will be as soon as somebody answers."""
+        return self._stream is not None
+
+    def record(self, on: bool) -> str:
+        """Begin a recording, or end it; what to tell about that."""
+        from visualizer.output.filming import Recording
+        from visualizer.output.targets import free_path
+
+        if on and self._record is None:
+            path = self._wishes.record
+            path = free_path(UNNAMED, numbered=True) if path is None else free_path(path)
+            self._record = self._outlets.add(Recording(path, *self._shape()))
+            return f"recording {path.name}"
+        if not on and self._record is not None:
+            outlet, self._record = self._record, None
+            self._outlets.end(outlet)
+            assert isinstance(outlet.receiver, Recording)
+            return f"recorded {outlet.receiver.path.name}, {_clock(outlet)}"
+        return ""
+
+    def stream(self, on: bool) -> str:
+        """Begin to stream to where the show was told to, or end it; what to tell about that."""
+        from visualizer.output.filming import Stream
+
+        target = self._wishes.stream
+        if target is None:
+            return "there is nowhere to stream to; start it with --stream ADDRESS"
+        if on and self._stream is None:
+            self._stream = self._outlets.add(Stream(target, *self._shape()))
+            return f"streaming to {target.shown}"
+        if not on and self._stream is not None:
+            outlet, self._stream = self._stream, None
+            self._outlets.end(outlet)
+            return "the stream has ended"
+        return ""
+
+    def follow(self) -> str:
+        """Let go of what is over by itself; the mark that is to be seen, "" for none."""
+        marks = []
+        if self._record is not None and self._record.state == "over":
+            self._outlets.end(self._record)
+            self._record = None
+        if self._stream is not None and self._stream.state == "over":
+            self._outlets.end(self._stream)
+            self._stream = None
+        if self._record is not None:
+            marks.append(_clock(self._record))
+        if self._stream is not None:
+            marks.append("LIVE" if self._stream.state == "on" else "stream waits")
+        return "  ".join(marks)
+
+    def _shape(self) -> tuple[Callable[[], tuple[int, int]], Fraction | None, str]:
+        return self._size, self._wishes.fps, self._comment
+
+
+def _clock(outlet: Outlet) -> str:
+    """For how long it has been on."""
+    since = outlet.since
+    seconds = int(time.perf_counter() - since) if since == since else 0
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
