@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import wave
 from contextlib import suppress
 from fractions import Fraction
 
@@ -16,8 +17,8 @@ import av
 import numpy as np
 import pytest
 import torch
-from program import ENVIRONMENT, ran
-from screen import wait_for
+from program import ENVIRONMENT, ran, started
+from screen import wait_for, x_server
 
 from visualizer.common.errors import UserError
 from visualizer.output import outlet, targets
@@ -230,8 +231,7 @@ SHOW = """
 """
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-@pytest.mark.parametrize("who", ["the show", "both"])
+@pytest.mark.parametrize("who, suffix", [("the show", ".mp4"), ("both", ".mp4"), ("both", ".mkv")])
 def test_kill_9_loses_at_most_a_second(tmp_path, who, suffix):
     path = tmp_path / f"show{suffix}"
     command = [sys.executable, "-c", textwrap.dedent(SHOW), str(path)]
@@ -465,3 +465,76 @@ def test_what_can_be_streamed_to(tmp_path):
 def test_wishes_that_cannot_be_fulfilled(tmp_path, arguments, words):
     result = ran("live", *arguments, cwd=tmp_path)
     assert result.returncode == 2 and words in result.stderr and "Traceback" not in result.stderr
+
+
+# --- the whole of it ------------------------------------------------------------------------------
+
+
+def write_clicks(path, seconds):
+    """A song with a click every second."""
+    samples = click(np.arange(seconds * SR) / SR)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SR)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return path
+
+
+def test_a_show_without_a_window(tmp_path):
+    """No display is there, and none is missed: it plays, streams and records, until it is told to end."""
+    song = write_clicks(tmp_path / "clicks.wav", 60)
+    (tmp_path / "show.mp4").write_text("mine")
+    arguments = ["play", song, "--headless", "--record", "show.mp4", "--stream", "live/show.m3u8"]
+    (tmp_path / "live").mkdir()
+    displays = ("DISPLAY", "WAYLAND_DISPLAY")
+    nowhere = {name: value for name, value in ENVIRONMENT.items() if name not in displays}
+    more = ("--size", "320x180", "--fps", "20", "--compute", "cpu", "--verbose")
+    with started(*arguments, *more, cwd=tmp_path, environment=nowhere) as process:
+        film = tmp_path / "show-0002.mp4"
+        wait_for(lambda: (film.is_file() and film.stat().st_size > 60_000) or process.poll() is not None)
+        process.send_signal(signal.SIGTERM)
+        out, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in errors, errors
+    assert "recording" in out and "live/show.m3u8" in out
+    assert (tmp_path / "show.mp4").read_text() == "mine"
+    for made in (film, tmp_path / "live" / "show.m3u8"):
+        with av.open(str(made)) as container:
+            assert (container.streams.video[0].width, container.streams.video[0].average_rate) == (320, 20)
+            brightness = [frame.to_ndarray(format="gray").mean() for frame in container.decode(video=0)]
+        assert max(brightness) > 8 and len(brightness) >= 20
+        _, clicks = onsets(str(made))
+        assert len(clicks) and np.abs(np.diff(clicks) - 1).max(initial=0) < 0.01  # the song's
+
+
+def test_keys_begin_and_end_recordings(tmp_path):
+    size = "--size", "320x180"
+    with x_server() as screen, screen.show("live", *size, "--compute", "cpu", cwd=tmp_path) as show:
+        wait_for(lambda: " - " in show.title)
+        for number in (1, 2):
+            film = tmp_path / f"visualizer-000{number}.mp4"
+            show.press("o")
+            wait_for(lambda made=film: made.is_file() and made.stat().st_size > 4000)
+            if number == 1:
+                corner = show.picture()[:40, -110:].astype(int)
+                assert (corner[..., 0] - corner[..., 1:].max(-1)).max() > 120  # a red dot
+            show.press("o")
+            wait_for(lambda made=film: playable(made))
+        show.press("w")  # nowhere to: that is said, and no more
+        show.press("o")
+        wait_for((tmp_path / "visualizer-0003.mp4").is_file)
+        show.press("Escape")  # quits, and ends the third
+        code, errors = show.until_ended(60)
+        assert code == 0 and "Traceback" not in errors, errors
+
+
+def playable(film):
+    with suppress(av.FFmpegError), av.open(str(film)) as container:
+        return container.streams.video[0].frames > 5  # which an MP4 says when it is finished
+    return False
+
+
+@pytest.mark.parametrize("arguments", [("live", "--headless"), ("play", "song.wav", "--headless")])
+def test_without_a_window_something_must_come_of_it(tmp_path, arguments):
+    result = ran(*arguments, cwd=tmp_path)
+    assert result.returncode == 2 and "nothing would come of it" in result.stderr

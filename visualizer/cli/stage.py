@@ -53,6 +53,9 @@ OPTIONS = together(
         help="Stream it to rtmp://…, srt://…, udp://… or a file.m3u8; W ends it and begins again.",
     ),
     click.option(
+        "--headless", is_flag=True, help="Open no window: the show is only recorded, streamed or sent."
+    ),
+    click.option(
         "--fps",
         type=FrameRate(),
         help="Frames a second of what is recorded and streamed.  [default: 60 where that is easy, else 30]",
@@ -77,6 +80,7 @@ def stage(command: Command) -> Command:
         record: Path | None,
         stream: str | None,
         fps: Fraction | None,
+        headless: bool,
         **wishes: Any,
     ) -> Any:
         from visualizer.common.addresses import LOOPBACK, parse_address
@@ -85,6 +89,11 @@ def stage(command: Command) -> Command:
         from visualizer.live.ways import StageWishes
         from visualizer.output import targets
 
+        if headless and record is None and stream is None:
+            raise UserError(
+                "--headless opens no window, so nothing would come of it; add --record FILE.mp4 "
+                "or --stream ADDRESS."
+            )
         if record is not None:
             targets.recording(record)
         if osc_to and osc is None:
@@ -105,6 +114,7 @@ def stage(command: Command) -> Command:
             record=record,
             stream=targets.stream(stream) if stream is not None else None,
             fps=fps,
+            headless=headless,
         )
         return command(*arguments, stage=asked, **wishes)
 

@@ -22,6 +22,7 @@ from visualizer.live.controls import Controls
 from visualizer.live.guide import Guide
 from visualizer.live.loading import Parts, Wishes, load
 from visualizer.live.statistics import Statistics
+from visualizer.live.surface import drawing, open_window
 from visualizer.live.ways import NOTHING, StageWishes, open_ways, show_address
 from visualizer.output.outlet import Outlets
 from visualizer.output.window import Window
@@ -108,10 +109,7 @@ def run_live(
         logo,
     )
     try:
-        with (
-            handing_over(SWITCH_INTERVAL_S),
-            Window("visualizer", size, fullscreen, monitor) as window,
-        ):
+        with handing_over(SWITCH_INTERVAL_S), open_window(wishes.stage, size, fullscreen, monitor) as window:
             return Engine(window, wishes, begun, statistics).run(seconds)
     finally:
         gc.unfreeze()
@@ -122,13 +120,10 @@ class Engine:
 
     def __init__(self, window: Window, wishes: Wishes, begun: float, statistics: Statistics | None = None):
         """begun: when the user started it, seconds of time.perf_counter."""
-        from visualizer.output.hud import Hud
-        from visualizer.output.upscale import Upscaler
-
-        self.hud: Hud = Hud(mark="flashes are NOT limited" if wishes.allow_flashing else "")
+        mark = "flashes are NOT limited" if wishes.allow_flashing else ""
+        self.hud, self._upscaler = drawing(wishes.stage, mark)
         self.statistics = statistics or Statistics()
         self._window, self._wishes, self._begun = window, wishes, begun
-        self._upscaler: Upscaler = Upscaler()
         self._backstage = Backstage(self._trouble, self._warn)
         self.outlets = Outlets(self._backstage.warn)
         self.desk, self.conductor = Desk(), Conductor()
@@ -166,7 +161,7 @@ class Engine:
                 last = self._frame(last)
             wish = time.perf_counter()
             self.statistics.ways = {way.name: (way.spent, way.errors) for way in self._ways}
-            self.statistics.ways |= {to.receiver.name: (to.spent, to.errors) for to in self.outlets}
+            self.statistics.ways |= {to.name: (to.spent, to.errors) for to in self.outlets}
         self.statistics.shut_down = time.perf_counter() - wish
         return self.statistics
 
@@ -368,11 +363,16 @@ class Engine:
         self.desk.stills = [thumbnail.still for thumbnail in self.hud.thumbnails]
 
     def _save_still(self) -> None:
-        from visualizer.output.graphics import read_screen
         from visualizer.output.stills import save_still
 
         self._controls.still_wanted, self._saving = False, True
-        pixels = read_screen(*self._window.size).copy()
+        if self._wishes.stage.headless:
+            assert self._composed is not None
+            pixels = self._composed.numpy(force=True)
+        else:
+            from visualizer.output.graphics import read_screen
+
+            pixels = read_screen(*self._window.size).copy()
 
         def save() -> None:
             try:

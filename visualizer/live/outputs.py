@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from visualizer.common.errors import UserError
 from visualizer.output.outlet import Outlet, Outlets
 
 if TYPE_CHECKING:
@@ -81,7 +82,10 @@ class Outputs:
         return ""
 
     def follow(self) -> str:
-        """Let go of what is over by itself; the mark that is to be seen, "" for none."""
+        """Let go of what is over by itself; the mark that is to be seen, "" for none.
+
+        Raises UserError if that was all that came of a show without a window, and nobody can begin anew.
+        """
         marks = []
         if self._record is not None and self._record.state == "over":
             self._outlets.end(self._record)
@@ -93,6 +97,8 @@ class Outputs:
             marks.append(_clock(self._record))
         if self._stream is not None:
             marks.append("LIVE" if self._stream.state == "on" else "stream waits")
+        if self._wishes.headless and not self._outlets and not self._wishes.obeys:
+            raise UserError("nothing comes of the show any more, and it has no window: it has ended.")
         return "  ".join(marks)
 
     def _shape(self) -> tuple[Callable[[], tuple[int, int]], Fraction | None, str]:

@@ -23,10 +23,10 @@ from visualizer.control.set_list import Set, SetList, keep
 from visualizer.control.table import SETTINGS
 from visualizer.live.backstage import Backstage
 from visualizer.live.loading import Parts
-from visualizer.output.hud import Hud
 from visualizer.output.panels import Thumbnail
 
 if TYPE_CHECKING:
+    from visualizer.output.hud import Hud
     from visualizer.picture.effects.effects import Effects
 
 SWITCH_S = 1.0

@@ -95,7 +95,7 @@ class Statistics:
         ]
         for name, (spent, errors) in self.ways.items():
             lines.append(
-                f"{name:<10}took {spent:.2f} s of the processor{f', {errors} ERRORS' if errors else ''}"
+                f"{name:<9} took {spent:.2f} s of the processor{f', {errors} ERRORS' if errors else ''}"
             )
         if self.callback_share is not None:
             median, p99 = self.callback_share

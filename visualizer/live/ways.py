@@ -27,7 +27,7 @@ class StageWishes:
     set: which presets, and whether they change by themselves. osc: where to listen; osc_to: who else is told.
     link: whether to join Ableton Link. midi: whether controllers count; midi_map: the user's own.
     remote: where the page for phones is; remote_fixed: at that port and no other. record: a file; stream:
-    where to; fps: of both, None is what the encoder can do.
+    where to; fps: of both, None is what the encoder can do. headless: without a window.
     """
 
     set: Set = ALL
@@ -41,6 +41,12 @@ class StageWishes:
     record: Path | None = None
     stream: Target | None = None
     fps: Fraction | None = None
+    headless: bool = False
+
+    @property
+    def obeys(self) -> bool:
+        """Whether there is any way to its controls besides keys."""
+        return self.midi or self.osc is not None or self.remote is not None
 
 
 NOTHING = StageWishes()

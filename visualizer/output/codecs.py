@@ -81,13 +81,17 @@ def live_codec(size: tuple[int, int], fps: Fraction | None, streams: bool) -> tu
         if works(codec, size, fps or FAST):
             log.info("encoding by %s", codec.name)
             return codec, fps or FAST
-    cores = os.cpu_count() or 1
-    fps = fps or (FAST if cores >= MANY_CORES else SLOW)
+    fps = fps or usual_rate()
     most = bits(size, fps) if streams else 0
     limits = {"maxrate": str(most), "bufsize": str(2 * most)} if streams else {}
     # The show has threads enough of its own.
-    threads = {"threads": str(max(1, min(4, cores - 1)))}
+    threads = {"threads": str(max(1, min(4, (os.cpu_count() or 1) - 1)))}
     return Codec(options=X264 | limits | threads | {"g": str(round(WHOLE_S * fps))}), fps
+
+
+def usual_rate() -> Fraction:
+    """Frames a second that the processor has time for, besides the show."""
+    return FAST if (os.cpu_count() or 1) >= MANY_CORES else SLOW
 
 
 def hardware(size: tuple[int, int], fps: Fraction) -> Iterator[Codec]:

@@ -33,6 +33,7 @@ from visualizer.output.codecs import live_codec
 from visualizer.output.film import Film
 from visualizer.output.lockstep import Lockstep
 from visualizer.output.targets import Target
+from visualizer.picture.sharpening import Sharpening
 
 # Kind, two counts, and two numbers: a frame's height, width and time, or a sound's length, time and rate.
 HEADER = struct.Struct("<cIIdd")
@@ -139,12 +140,12 @@ def main() -> None:
     try:
         with deadline:
             film, relay = _film(target, wishes)
-        lockstep = Lockstep(film)
+        lockstep, sharpen = Lockstep(film), Sharpening()  # as windows do
         say(ready=str(film.fps))
         for kind, array, when, rate in _items(sys.stdin.buffer):
             with deadline:
                 if kind == FRAME:
-                    lockstep.show(array, when)
+                    lockstep.show(sharpen(array).astype(np.uint8), when)
                 else:
                     lockstep.hear(array, when, rate)
         with deadline:

@@ -57,8 +57,8 @@ class Receiver:
     def show(self, pixels: np.ndarray, when: float) -> None:
         """A frame [h, w, 3] uint8 sRGB, which is others', too: not to be written to.
 
-        It has the shape of the stage, some 256 or 512 lines, and may change it. when: it was shown, seconds
-        of time.perf_counter.
+        It has the shape of the stage, some 256 or 512 lines, and may change it; windows sharpen it next, see
+        `picture.sharpening`. when: it was shown, seconds of time.perf_counter.
         """
         raise NotImplementedError
 
@@ -83,14 +83,15 @@ class _Sound(NamedTuple):
 class Outlet:
     """Hands over to one receiver.
 
-    state: "opening", "on", "waiting" to be opened again, or "over". since: when it came to be on, seconds of
-    time.perf_counter. shown: frames that the receiver took. left_out: frames that it was too slow for. spent:
-    seconds of the processor's that its thread took. errors: failures so far.
+    name: for lists. state: "opening", "on", "waiting" to be opened again, or "over". since: when it came to
+    be on, seconds of time.perf_counter. shown: frames that the receiver took. left_out: frames that it was
+    too slow for. spent: seconds of the processor's that its thread took. errors: failures so far.
     """
 
     def __init__(self, receiver: Receiver, tell: Tell):
         """tell: called with a sentence, on the outlet's thread, when the receiver fails or comes back."""
         self.receiver = receiver
+        self.name = receiver.name.removeprefix("the ")
         self.state: Literal["opening", "on", "waiting", "over"] = "opening"
         self.since = math.nan
         self.shown = self.left_out = self.errors = 0
