@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from visualizer.audio.portaudio import list_devices
 from visualizer.common.errors import UserError
+from visualizer.output import senders
 from visualizer.output.window import displays
 
 
 def what_there_is() -> str:
     """A page for people; what can't be asked says why in its place."""
-    return "\n".join(["Sound (--device)", *_sound(), "Networks (--compute)", *_processors(), *_displays()])
+    return "\n".join(
+        ["Sound (--device)", *_sound(), "Networks (--compute)", *_processors(), *_displays(), *_programs()]
+    )
 
 
 def _sound() -> list[str]:
@@ -30,6 +33,13 @@ def _processors() -> list[str]:
 
     cards = [f"  cuda {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     return [f"  cpu {torch.get_num_threads()} threads", *cards]
+
+
+def _programs() -> list[str]:
+    return [
+        "Other programs (--send)",
+        *(f"  {kind:7} {senders.lacks(kind) or 'ready'}" for kind in senders.KINDS),
+    ]
 
 
 def _displays() -> list[str]:

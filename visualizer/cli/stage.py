@@ -6,11 +6,14 @@ import functools
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from visualizer.cli.options import FILE, Command, FrameRate, together
+
+if TYPE_CHECKING:
+    from visualizer.output.senders import Kind
 
 PAGE_PORT = 8080
 
@@ -61,6 +64,12 @@ OPTIONS = together(
         help="Frames a second of what is recorded and streamed.  [default: 60 where that is easy, else 30]",
         show_default=False,
     ),
+    click.option(
+        "--send",
+        type=click.Choice(["camera", "ndi", "spout", "syphon"]),
+        multiple=True,
+        help="Send what is shown to other programs; may be given several times.",
+    ),
 )
 
 
@@ -81,6 +90,7 @@ def stage(command: Command) -> Command:
         stream: str | None,
         fps: Fraction | None,
         headless: bool,
+        send: tuple[Kind, ...],
         **wishes: Any,
     ) -> Any:
         from visualizer.common.addresses import LOOPBACK, parse_address
@@ -89,7 +99,7 @@ def stage(command: Command) -> Command:
         from visualizer.live.ways import StageWishes
         from visualizer.output import targets
 
-        if headless and record is None and stream is None:
+        if headless and record is None and stream is None and not send:
             raise UserError(
                 "--headless opens no window, so nothing would come of it; add --record FILE.mp4 "
                 "or --stream ADDRESS."
@@ -115,6 +125,7 @@ def stage(command: Command) -> Command:
             stream=targets.stream(stream) if stream is not None else None,
             fps=fps,
             headless=headless,
+            send=tuple(dict.fromkeys(send)),
         )
         return command(*arguments, stage=asked, **wishes)
 

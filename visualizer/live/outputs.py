@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visualizer.common.errors import UserError
+from visualizer.output import senders
 from visualizer.output.outlet import Outlet, Outlets
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class Outputs:
         self._stream: Outlet | None = None
 
     def begin(self) -> None:
-        """Do what was asked for at the start."""
+        """Do what was asked for at the start. Raises UserError for another program that can't be sent to."""
+        for kind in self._wishes.send:
+            self._outlets.add(senders.make(kind, self._size()))
         if self._wishes.record is not None:
             self.record(True)
         if self._wishes.stream is not None:

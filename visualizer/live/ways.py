@@ -17,6 +17,7 @@ from visualizer.control.set_list import ALL, Set
 
 if TYPE_CHECKING:
     from visualizer.output.hud import Hud
+    from visualizer.output.senders import Kind
     from visualizer.output.targets import Target
 
 
@@ -27,7 +28,8 @@ class StageWishes:
     set: which presets, and whether they change by themselves. osc: where to listen; osc_to: who else is told.
     link: whether to join Ableton Link. midi: whether controllers count; midi_map: the user's own.
     remote: where the page for phones is; remote_fixed: at that port and no other. record: a file; stream:
-    where to; fps: of both, None is what the encoder can do. headless: without a window.
+    where to; fps: of both, None is what the encoder can do. headless: without a window. send:
+    to which other programs.
     """
 
     set: Set = ALL
@@ -42,6 +44,7 @@ class StageWishes:
     stream: Target | None = None
     fps: Fraction | None = None
     headless: bool = False
+    send: tuple[Kind, ...] = ()
 
     @property
     def obeys(self) -> bool:
