@@ -28,8 +28,6 @@ LEAST_SCORE, SAME = 0.5, 0.3
 LEAST_PRESENCE = 0.5
 # The person's square reaches a little beyond what the detector says.
 MARGIN = 1.25
-# Depths come out on a smaller scale.
-DEPTH = 0.4
 # Points are refined by the mean of a map around them, where it is sure.
 WINDOW, SURE = 7, 0.5
 
@@ -110,7 +108,7 @@ class Finder:
         space[:, :2] = space[:, :2] @ turned.T
         mask = _put_back(outcome["mask"].permute(0, 3, 1, 2).sigmoid(), square, image.shape[2:])
         return Found(
-            np.column_stack([flat, places[:, 2].numpy() * side / DEPTH]).astype(np.float32),
+            np.column_stack([flat, places[:, 2].numpy() * side]).astype(np.float32),
             sure[:, 0],
             sure[:, 1],
             space.astype(np.float32),
