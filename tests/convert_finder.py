@@ -5,8 +5,8 @@
     python tests/convert_finder.py mediapipe-0.10.14-*.whl mediapipe-pose-*.tgz models/finder.safetensors
 
 The wheel has the network that finds people, the npm package those that find their points, as TensorFlow
-Lite files, which OpenVINO reads. Of these the full one is shipped; a last argument, "heavy", makes a finder
-to judge by.
+Lite files, which OpenVINO reads. Of these the full one is shipped, and what training needs of the lite one;
+a last argument, "heavy", makes a finder to judge by.
 """
 
 import sys
@@ -24,7 +24,7 @@ from visualizer.learning.finding.graph import Graph
 SOURCE = (
     "BlazePose, Apache License 2.0, (c) The MediaPipe Authors; PyPI mediapipe 0.10.14, "
     "modules/pose_detection/pose_detection.tflite, and npm @mediapipe/pose 0.5.1675469404, "
-    "pose_landmark_full.tflite; layers as they were, numbers in float16"
+    "pose_landmark_full.tflite and pose_landmark_lite.tflite; layers as they were, numbers in float16"
 )
 # What each network's outputs are for.
 DETECTOR = {"Identity": "boxes", "Identity_1": "scores"}
@@ -35,6 +35,9 @@ POINTS = {
     "Identity_3": "heat",
     "Identity_4": "world",
 }
+
+
+QUICK = {"Identity": "points", "Identity_1": "presence"}
 
 
 def read(model: ov.Model, called: dict[str, str], prefix: str) -> tuple[Graph, dict[str, torch.Tensor]]:
@@ -166,6 +169,7 @@ def converted(wheel: Path, npm: Path, points: str = "full") -> tuple[dict[str, t
     for part, package, name, called in (
         ("detector", wheel, "pose_detection.tflite", DETECTOR),
         ("points", npm, f"pose_landmark_{points}.tflite", POINTS),
+        ("quick", npm, "pose_landmark_lite.tflite", QUICK),
     ):
         graph, found = read(opened(package, name), called, f"{part}_")
         texts[part] = graph.text

@@ -229,7 +229,7 @@ def test_training_goes_as_on_the_processor(tmp_path):
         losses.append([run.step() for _ in range(2)][-1])
         run.save_checkpoint(tmp_path / "checkpoint.safetensors")
         run.restore(tmp_path / "checkpoint.safetensors")
-        run.save_generator(tmp_path / "generator.safetensors")
+        run.save_network(tmp_path / "generator.safetensors")
     assert losses[1].feature == pytest.approx(losses[0].feature, rel=0.1)
     assert losses[1].classes == pytest.approx(losses[0].classes, rel=0.2)
     assert Generator.load(tmp_path / "generator.safetensors").channels

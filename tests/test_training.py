@@ -151,7 +151,7 @@ def test_training_goes_on_from_a_trained_generator(classifier, pictures, tmp_pat
     after = run.generator.state_dict()
     assert any(not torch.equal(v, before[k]) for k, v in after.items())
 
-    run.save_generator(tmp_path / "mine.safetensors")
+    run.save_network(tmp_path / "mine.safetensors")
     saved, mine = weights.load(tmp_path / "mine.safetensors", "generator")
     assert int(mine["steps"]) == steps + CATCH_UP_STEPS + 1
     assert int(mine["pictures_seen"]) == int(metadata["pictures_seen"]) + 6 * (CATCH_UP_STEPS + 1)

@@ -52,7 +52,11 @@ def fit(songs: tuple[str, ...], output: Path, seed: int) -> None:
     type=click.FloatRange(0, min_open=True),
     help="Stop after so many minutes.  [default: until Ctrl-C]",
 )
-@click.option("--batch-size", type=click.IntRange(6), default=18, help="Pictures a step, a multiple of 3.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(6),
+    help="Pictures a step, a multiple of 3.  [default: 18; with --poses 12, an even number]",
+)
 @options.seed("Seed of weights and order.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside the output.")
 @click.option(
@@ -60,12 +64,16 @@ def fit(songs: tuple[str, ...], output: Path, seed: int) -> None:
     "start",
     type=options.FILE,
     metavar="FILE",
-    help='A generator to start from instead of from nothing; "shipped" is the one that comes along.',
+    help='A generator (with --poses a figure) to start from; "shipped" is the one that comes along.',
 )
+@click.option("--poses", is_flag=True, help="Learn to draw the people in them, from their poses: a dancer.")
 @options.compute()
-def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start, compute) -> None:
+def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start, poses, compute) -> None:
     """Train a generator on the pictures in FOLDERs; each is drawn from equally often, one named twice
     twice as often.
+
+    With --poses, people are found in them, and a figure learns to look like them in any pose, and of any
+    matter: give it with --figure, and it dances in presets with [poses].
 
     A checkpoint is saved every minute and a preview sheet every four, beside the output. Ctrl-C saves
     and stops; --resume goes on. To play with the result, encode photos with it, name that bank in a
@@ -78,6 +86,7 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start
       visualizer train photos/ -o mine.safetensors --resume
       visualizer encode photos/ -o photos.safetensors --generator mine.safetensors
       torchrun --nproc-per-node=2 -m visualizer train photos/ -o mine.safetensors
+      visualizer train --poses me/ -o me.safetensors --minutes 480
     """
     if resume and start:
         raise UserError("--resume and --from both say where to start; give one of them.")
@@ -89,13 +98,19 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start
     from visualizer.neural.inference import choose_device
 
     if start == Path("shipped"):
-        start = assets.model("generator.safetensors")
+        start = assets.model("figure.safetensors" if poses else "generator.safetensors")
+    if poses:
+        from visualizer.learning.figures.training import train as run_figure
+
+        size, device = batch_size or 12, choose_device(compute)
+        done = run_figure(list(folders), output, steps, minutes, size, seed, device, resume, start)
+        click.echo(f"{output}: {done}.")
+        return
     classifier = Classifier.load(assets.model("classifier.safetensors"))
     second = SqueezeNet.load(assets.model("squeezenet.safetensors"))
     device = choose_device(compute)
-    done = run(
-        list(folders), output, classifier, second, steps, minutes, batch_size, seed, device, resume, start
-    )
+    size = batch_size or 18
+    done = run(list(folders), output, classifier, second, steps, minutes, size, seed, device, resume, start)
     click.echo(f"{output}: {done}.")
 
 

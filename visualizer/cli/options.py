@@ -182,6 +182,13 @@ titles = click.option("--titles", is_flag=True, help="Write each song's title an
 
 logo = click.option("--logo", type=FILE, metavar="FILE.png", help="Show this logo.  [default: the preset's]")
 
+figure = click.option(
+    "--figure",
+    type=FILE,
+    metavar="FILE",
+    help="A dancer of your own, made by `train --poses`.  [default: the shipped one]",
+)
+
 flashing = click.option(
     "--allow-flashing", is_flag=True, help="Switch the flash limiter off: mind your audience."
 )
@@ -222,6 +229,7 @@ class RenderingOptions(TypedDict):
     generator: Path | None
     quality: str
     bank: Path | None
+    figure: Path | None
     compute: str
     allow_flashing: bool
     sensitivity: float | None
@@ -254,6 +262,7 @@ rendering = together(
     generator,
     quality,
     bank,
+    figure,
     compute(),
     sensitivity,
     titles,
@@ -273,6 +282,7 @@ class WindowOptions(TypedDict, total=False):
     generator: Path | None
     quality: str
     bank: Path | None
+    figure: Path | None
     compute: str
     allow_flashing: bool
     device: str | None
@@ -292,6 +302,7 @@ window = together(
     generator,
     quality,
     bank,
+    figure,
     compute(soundless=False),
     flashing,
     offset,

@@ -108,6 +108,7 @@ def demo(output: Path | None, **wishes: Unpack[options.RenderingOptions]) -> Non
         "generator": wishes["generator"],
         "quality": wishes["quality"],
         "bank": wishes["bank"],
+        "figure": wishes["figure"],
         "compute": wishes["compute"],
         "allow_flashing": wishes["allow_flashing"],
         "sensitivity": wishes["sensitivity"],

@@ -29,6 +29,7 @@ LOOK = (
     "codebook",
     "seed",
     "bank",
+    "figure",
     "sensitivity",
     "generator",
     "quality",
@@ -126,7 +127,7 @@ def make_studio(wishes: options.RenderingOptions, videos: str) -> tuple[Studio, 
             )
     if wishes["allow_flashing"]:
         options.warn_of_flashing(videos)
-    return studio, painter, "" if wishes["generator"] else f", {quality}"
+    return studio, painter, f", {quality}" if quality and not wishes["generator"] else ""
 
 
 @contextmanager

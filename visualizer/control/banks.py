@@ -21,10 +21,14 @@ class Banks:
         given: Path | None = None,
         space: Space | None = None,
         made_up: Callable[[], Bank] | None = None,
+        figure: Space | None = None,
     ):
         """given: plays in all presets instead of theirs. space: what the generator draws from, None for
-        whatever there is. made_up: makes a bank for presets whose bank is a shipped one of another space."""
+        whatever there is. made_up: makes a bank for presets whose bank is a shipped one of another space.
+        figure: what the figure is made of; where a given bank holds none of it, presets in which it dances
+        keep their own."""
         self._given, self._space, self._made_up = given, space, made_up
+        self._figure = figure
         self._made: Bank | None = None
 
     def choose(
@@ -35,7 +39,10 @@ class Banks:
         Where another bank plays than the preset's own, and has none of the classes, groups or styles that the
         preset names, all of it plays. Raises UserError if it isn't there or is for another generator.
         """
-        file = self._given or presets.resolve(preset.bank.file, path, "bank.file")
+        own = presets.resolve(preset.bank.file, path, "bank.file")
+        if preset.poses is not None:
+            return self._for_figure(preset, own, load)
+        file = self._given or own
         bank = load(file)
         if self._given is not None:
             self._check(bank, file)
@@ -45,6 +52,16 @@ class Banks:
             self._made = self._made or self._made_up()
             return preset.model_copy(update={"bank": BankTable(file=preset.bank.file)}), self._made
         self._check(bank, file)
+        return preset, bank
+
+    def _for_figure(self, preset: Preset, own: Path, load: Callable[[Path], Bank]) -> tuple[Preset, Bank]:
+        if self._given is not None:
+            bank = load(self._given)
+            if self._figure is None or self._figure.holds(bank):
+                return self._with_all_if_need_be(preset, bank), bank
+        bank = load(own)
+        if self._figure is not None:
+            self._figure.check(bank, own)
         return preset, bank
 
     def _check(self, bank: Bank, file: Path) -> None:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from visualizer.audio.codebook import Codebook
     from visualizer.latent.bank import Bank
+    from visualizer.latent.mapping import Pool
     from visualizer.latent.motion import Motion
     from visualizer.latent.particle import Law
+    from visualizer.latent.poses import Poses
 
 # The table of controls, and with it the window's first frame, needs the ranges alone: whatever takes long to
 # import waits in the methods.
@@ -42,6 +44,13 @@ class BankTable(_Table):
     """Use these groups of classes, e.g. "birds"; no class and no group named means all."""
     styles: list[Literal["abstract", "balanced", "concrete"]] = []
     """Use these styles only; none named means all."""
+
+
+class PosesTable(_Table):
+    """[poses]: a figure dances; the bank's vectors are what it is made of."""
+
+    file: str = "poses.safetensors"
+    """A bank of poses: a path beside the preset, or the name of a shipped one."""
 
 
 class CodebookTable(_Table):
@@ -207,6 +216,8 @@ class Preset(_Table):
     description: str = ""
     """What it looks like, in a sentence."""
     bank: BankTable = BankTable()
+    poses: PosesTable | None = None
+    """Where it is there, a figure dances from pose to pose."""
     codebook: CodebookTable = CodebookTable()
     mapping: MappingTable = MappingTable()
     particle: ParticleTable | None = None
@@ -272,20 +283,29 @@ class Preset(_Table):
 
         seed: overrides the preset's own. Raises UserError if the bank lacks what the preset names.
         """
+        chosen = bank.choose(self.bank.classes, self.bank.groups, self.bank.styles)
+        return self._dealt(chosen, codebook, seed)
+
+    def pose_targets(self, poses: Poses, codebook: Codebook, seed: int | None = None) -> np.ndarray:
+        """[n_clusters, POSE_DIM] float32: the pose that each cluster calls up. seed: overrides the
+        preset's."""
+        return self._dealt(poses, codebook, seed)
+
+    def _dealt(self, pool: Pool, codebook: Codebook, seed: int | None) -> np.ndarray:
         from visualizer.latent import mapping
 
-        chosen = bank.choose(self.bank.classes, self.bank.groups, self.bank.styles)
         seed = self.mapping.seed if seed is None else seed
         if self.mapping.kind == "similar":
-            return mapping.similar(chosen, codebook.centroids, seed, codebook.transitions)
-        return mapping.random(chosen, len(codebook), seed)
+            return mapping.similar(pool, codebook.centroids, seed, codebook.transitions)
+        return mapping.random(pool, len(codebook), seed)
 
-    def motion(self, targets: np.ndarray) -> Motion:
-        """A fresh path-maker between targets, as of `targets`."""
+    def motion(self, targets: np.ndarray, poses: np.ndarray | None = None) -> Motion:
+        """A fresh path-maker between targets, as of `targets` and, for a figure, of `pose_targets`."""
         from visualizer.latent.motion import Motion
 
         matter = None if self.matter is None else self.matter.choreography()
-        return Motion(targets, self.shape.choreography(), matter, self.scene.bars, self.hearing.sensitivity)
+        shape, bars, sensitivity = self.shape.choreography(), self.scene.bars, self.hearing.sensitivity
+        return Motion(targets, shape, matter, bars, sensitivity, poses)
 
 
 def table_of(path: Sequence[str]) -> type[BaseModel]:

@@ -17,6 +17,7 @@ from visualizer.control.banks import Banks
 from visualizer.control.preset import Preset
 from visualizer.latent.bank import Bank
 from visualizer.latent.motion import Motion
+from visualizer.latent.poses import Poses
 
 STILLS = (".png", ".jpg")
 
@@ -29,7 +30,8 @@ class Look:
     """A preset with all that is needed to play it.
 
     place: its number in the repertoire, from 0. targets: [n_clusters, d] float32, one for each cluster.
-    own_bank: whether the bank is the one that the preset names.
+    own_bank: whether the bank is the one that the preset names. poses: where a figure dances, the bank of
+    them, and [n_clusters, POSE_DIM] of each cluster.
     """
 
     place: int
@@ -38,17 +40,24 @@ class Look:
     bank: Bank
     targets: np.ndarray
     own_bank: bool = True
+    poses: tuple[Poses, np.ndarray] | None = None
 
     def motion(self) -> Motion:
         """A fresh path-maker."""
-        return self.preset.motion(self.targets)
+        return self.preset.motion(self.targets, self.poses and self.poses[1])
+
+    @property
+    def example(self) -> tuple[np.ndarray, np.ndarray]:
+        """A code of it for a painter, shape and matter."""
+        return (self.targets if self.poses is None else self.poses[1])[:1], self.targets[:1]
 
     def adjusted(self, preset: Preset) -> Look:
         """The same look by a changed preset; only another mapping deals the targets anew."""
-        targets = self.targets
+        targets, poses = self.targets, self.poses
         if preset.mapping != self.preset.mapping:
             targets = preset.targets(self.bank, self.codebook)
-        return replace(self, preset=preset, targets=targets)
+            poses = poses and (poses[0], preset.pose_targets(poses[0], self.codebook))
+        return replace(self, preset=preset, targets=targets, poses=poses)
 
 
 def signature(path: Path) -> Signature | None:
@@ -109,6 +118,7 @@ class Repertoire:
             raise UserError(f"there are no presets in {folder}; give one with --preset FILE.toml.")
         self._seen: dict[Path, Signature | None] = {path: signature(path) for path in self.paths}
         self._codebooks, self._banks = _Kept(Codebook.load), _Kept(Bank.load)
+        self._poses = _Kept(Poses.load)
         self._choice, self._sensitivity = banks or Banks(), sensitivity
         self._titles = songs, logo
 
@@ -131,7 +141,11 @@ class Repertoire:
         file = presets.resolve(preset.bank.file, path, "bank.file")
         preset, bank = self._choice.choose(preset, path, self._banks.load)
         own = bank is self._banks.load(file)
-        return Look(place, preset, codebook, bank, preset.targets(bank, codebook), own)
+        poses = None
+        if preset.poses is not None:
+            held = self._poses.load(presets.resolve(preset.poses.file, path, "poses.file"))
+            poses = held, preset.pose_targets(held, codebook)
+        return Look(place, preset, codebook, bank, preset.targets(bank, codebook), own, poses)
 
     def edited(self) -> list[int]:
         """The presets whose files were saved since the last call."""

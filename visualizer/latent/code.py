@@ -24,6 +24,8 @@ def blend(a: Code, b: Code, weight: float) -> Code:
 
 
 def _between(a: np.ndarray, b: np.ndarray, weight: float) -> np.ndarray:
+    if a.shape != b.shape:  # between a picture's shape and a pose lies nothing
+        return a if weight < 0.5 else b
     mixed = (1 - weight) * a + weight * b
     radius = (1 - weight) * np.linalg.norm(a) + weight * np.linalg.norm(b)
     return mixed * np.float32(radius / max(float(np.linalg.norm(mixed)), 1e-9))

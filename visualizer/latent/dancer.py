@@ -76,9 +76,13 @@ class Dancer:
     def _aim(self, level: float) -> None:
         here, there = self._vector(self._scene), self._vector(self.cluster)
         reach = self._dance.reach * (1 + self._dance.swell * (2 * level - 1))
-        self._goal = there if reach == 1 else toward(here, there, reach)
+        self._goal = self._placed(there if reach == 1 else toward(here, there, reach))
         if not self._dance.carry:
             self._particle.aim(self._goal)
+
+    def _placed(self, target: np.ndarray) -> np.ndarray:
+        """A target, where it may depend on the present one."""
+        return target
 
     def _carry(self, event: Event, memory: Memory) -> None:
         """Let the sound carry it on, as far as it rises."""
@@ -94,7 +98,7 @@ class Dancer:
         self.advance(time)
         self.cluster, self._scene = SILENCE, cluster
         self._particle.law = law
-        self._goal = self._vector(cluster)
+        self._goal = self._placed(self._vector(cluster))
         self._particle.aim(self._goal)
 
     def resume(self, other: Dancer, level: float) -> None:

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
-from visualizer.latent.bank import Bank
+
+class Pool(Protocol):
+    """What clusters are given: n vectors, and a view of each in which what is alike lies close."""
+
+    @property
+    def codes(self) -> np.ndarray: ...
+
+    @property
+    def looks(self) -> np.ndarray: ...
+
+    def __len__(self) -> int: ...
+
 
 # Vectors that a search chooses from: other seeds see others, and it stays quick.
 CANDIDATES = 400
@@ -13,7 +26,7 @@ MAX_SWEEPS = 30
 FOLLOWING = 0.1
 
 
-def random(bank: Bank, n_clusters: int, seed: int) -> np.ndarray:
+def random(bank: Pool, n_clusters: int, seed: int) -> np.ndarray:
     """[n_clusters, d]: vectors drawn at random, none twice unless the bank is too small."""
     rng = np.random.default_rng(seed)
     rounds = -(-n_clusters // len(bank))
@@ -22,7 +35,7 @@ def random(bank: Bank, n_clusters: int, seed: int) -> np.ndarray:
 
 
 def similar(
-    bank: Bank, centroids: np.ndarray, seed: int, transitions: np.ndarray | None = None
+    bank: Pool, centroids: np.ndarray, seed: int, transitions: np.ndarray | None = None
 ) -> np.ndarray:
     """[n_clusters, d]: similar sounds, and such as follow each other, call up similar pictures.
 

@@ -15,6 +15,7 @@ from visualizer.audio.listener import Event
 from visualizer.latent.choreography import Choreography
 from visualizer.latent.code import Code
 from visualizer.latent.dancer import Dancer
+from visualizer.latent.figurant import Figurant
 from visualizer.latent.memory import Memory
 from visualizer.latent.particle import Law
 from visualizer.latent.scenes import Scenes
@@ -33,12 +34,14 @@ class Motion:
         matter: Choreography | None = None,
         bars: int = 8,
         sensitivity: float = 1.0,
+        poses: np.ndarray | None = None,
     ):
         """targets: [n_clusters, d] codes, one for each cluster. matter: None for one particle. bars: how long
         a scene lasts, if no new section of the music begins. sensitivity: how strongly it answers to what it
-        hears."""
+        hears. poses: [n_clusters, POSE_DIM], in place of the targets' shapes."""
         self.targets = targets
-        self._choreographies = (shape,) if matter is None else (shape, matter)
+        self.poses = poses
+        self._shape, self._matter = shape, matter
         self._bars, self._sensitivity = bars, sensitivity
         self.frozen = False
         """While true, no event changes anything."""
@@ -48,7 +51,12 @@ class Motion:
         """Start afresh at a time in seconds, at rest on a cluster's target (in silence, the first)."""
         self._memory = Memory.empty(len(self.targets))
         self._scenes = Scenes(self._bars, cluster)
-        self._dancers = [Dancer(self.targets, c, cluster, time) for c in self._choreographies]
+        if self.poses is None:
+            dances = (self._shape,) if self._matter is None else (self._shape, self._matter)
+            self._dancers = [Dancer(self.targets, dance, cluster, time) for dance in dances]
+        else:
+            matter = Dancer(self.targets, self._matter or self._shape, cluster, time)
+            self._dancers = [Figurant(self.poses, self._shape, cluster, time), matter]
 
     @property
     def cluster(self) -> int:

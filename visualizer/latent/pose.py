@@ -80,7 +80,9 @@ class Glide:
 
 
 def _moved(share: float, vector: np.ndarray, offset: np.ndarray, longer: float) -> np.ndarray:
-    """A vector moved by a share of an offset, and longer by that share."""
+    """A vector moved by a share of an offset, and longer by that share; one of another space stays."""
+    if vector.shape != offset.shape:
+        return vector
     radius = float(np.linalg.norm(vector)) + share * longer
     away = vector + share * offset
     return away * (radius / max(float(np.linalg.norm(away)), 1e-9))

@@ -9,6 +9,7 @@ much of on average.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,6 +88,13 @@ class Losses(NamedTuple):
     mean: float
     adversarial: float
     discriminator: float
+
+    def __str__(self) -> str:
+        return (
+            f"features {self.feature:.3f} and {self.second:.3f}, pixels {self.pixel:.3f}, "
+            f"classes {self.classes:.2f}, means {self.mean:.3f}, G {self.adversarial:+.2f}, "
+            f"D {self.discriminator:.2f}"
+        )
 
 
 def _size(parameter: torch.Tensor) -> float:
@@ -305,6 +313,11 @@ class Trainer:
         return torch.cat([middles, shapes]), torch.cat([middles, matters])
 
     @staticmethod
+    def describe(losses: Sequence[float]) -> str:
+        """A step's losses, or their means, on one line."""
+        return str(Losses(*losses))
+
+    @staticmethod
     def _update(network: nn.Module, optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -318,7 +331,7 @@ class Trainer:
         for averaged, current in zip(self.average.parameters(), self.generator.parameters(), strict=True):
             averaged.lerp_(current, 1 - decay)
 
-    def save_generator(self, path: Path) -> None:
+    def save_network(self, path: Path) -> None:
         """The averaged generator and the encoder's whitening: what the program uses."""
         tensors = {f"generator.{k}": t for k, t in self.average.state_dict().items()}
         tensors |= {"encoder.mean": self.encoder.mean, "encoder.whiten": self.encoder.whiten}

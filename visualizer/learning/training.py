@@ -6,9 +6,10 @@ import contextlib
 import ctypes
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -20,7 +21,7 @@ from visualizer.learning.classifier import Classifier
 from visualizer.learning.photo import missing
 from visualizer.learning.pictures import Pictures
 from visualizer.learning.squeezenet import SqueezeNet
-from visualizer.learning.trainer import PARTS, Losses, Trainer
+from visualizer.learning.trainer import PARTS, Trainer
 
 SAVE_EVERY_S = 50.0
 PREVIEW_EVERY_S = 240.0
@@ -72,10 +73,8 @@ def train(
     Beside the output, a `.checkpoint` to resume from is written every minute and a preview sheet
     every four. Raises UserError if the pictures are too few or there is no checkpoint to resume.
     """
-    checkpoint = output.with_suffix(".checkpoint.safetensors")
-    preview = output.with_suffix(".preview.png")
-    if resume and not checkpoint.is_file():
-        raise UserError(f"{checkpoint}: no checkpoint to resume; start without --resume.")
+    if resume:
+        check_resumable(output)
     check_writable(output)
     device = distributed.start(device or torch.device("cpu"))
     processes = distributed.world_size()
@@ -87,21 +86,70 @@ def train(
     keep_memory()
     trainer = Trainer(classifier, second, pictures, batch_size, seed, device)
     if resume:
-        trainer.restore(checkpoint)
+        trainer.restore(checkpoint_path(output))
     elif start:
         trainer.start_from(start)
 
+    repeat(trainer, output, steps, minutes, batch_size, progress and leading, leading)
+    distributed.stop()
+    skipped = f"; {missing(pictures.skipped)}" if pictures.skipped else ""
+    return f"{trainer.step_count} steps on {len(pictures)} pictures{skipped}"
+
+
+class Learning(Protocol):
+    """A trainer, as far as a run needs to know it."""
+
+    step_count: int
+
+    @property
+    def steps_here(self) -> int: ...
+
+    def settle(self, done: float) -> None: ...
+
+    def step(self) -> Sequence[float]: ...
+
+    def describe(self, losses: Sequence[float]) -> str: ...
+
+    def save_network(self, path: Path) -> None: ...
+
+    def save_checkpoint(self, path: Path) -> None: ...
+
+    def preview(self, path: Path) -> None: ...
+
+
+def checkpoint_path(output: Path) -> Path:
+    """The file beside the output that a run goes on from."""
+    return output.with_suffix(".checkpoint.safetensors")
+
+
+def check_resumable(output: Path) -> None:
+    """Raise UserError if there is no checkpoint."""
+    if not checkpoint_path(output).is_file():
+        raise UserError(f"{checkpoint_path(output)}: no checkpoint to resume; start without --resume.")
+
+
+def repeat(
+    trainer: Learning,
+    output: Path,
+    steps: int | None,
+    minutes: float | None,
+    batch_size: int,
+    progress: bool,
+    leading: bool = True,
+) -> None:
+    """Step until `steps` or `minutes` are over or Ctrl-C, saving and drawing previews beside the output."""
+
     def save() -> None:
         if leading:
-            trainer.save_checkpoint(checkpoint)
-            trainer.save_generator(output)
+            trainer.save_checkpoint(checkpoint_path(output))
+            trainer.save_network(output)
 
     begun = time.monotonic()
     saved = previewed = begun
     first = trainer.step_count
     smooth: list[float] = []
     interrupt = Interrupt()
-    with interrupt.listen(), bar(steps, "training", "step", progress and leading) as progress_bar:
+    with interrupt.listen(), bar(steps, "training", "step", progress) as progress_bar:
         progress_bar.update(trainer.steps_here)
         while steps is None or trainer.steps_here < steps:
             done = (time.monotonic() - begun) / 60 / minutes if minutes else 0.0
@@ -113,23 +161,20 @@ def train(
             smooth = [s + SMOOTHING * (v - s) for s, v in zip(smooth or losses, losses)]
             now = time.monotonic()
             rate = (trainer.step_count - first) * batch_size / (now - begun)
-            progress_bar.set_postfix_str(describe(Losses(*smooth), rate), refresh=False)
+            progress_bar.set_postfix_str(f"{rate:.1f} pictures/s, {trainer.describe(smooth)}", refresh=False)
             progress_bar.update()
             if now - saved > SAVE_EVERY_S:
                 save()
                 saved = time.monotonic()
             if leading and now - previewed > PREVIEW_EVERY_S:
-                trainer.preview(preview)
+                trainer.preview(output.with_suffix(".preview.png"))
                 previewed = time.monotonic()
             over = minutes is not None and now - begun > 60 * minutes
             if distributed.any_process(over or interrupt.raised):
                 break
         save()
         if leading:
-            trainer.preview(preview)
-    distributed.stop()
-    skipped = f"; {missing(pictures.skipped)}" if pictures.skipped else ""
-    return f"{trainer.step_count} steps on {len(pictures)} pictures{skipped}"
+            trainer.preview(output.with_suffix(".preview.png"))
 
 
 def keep_memory() -> None:
@@ -139,12 +184,3 @@ def keep_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def describe(losses: Losses, pictures_per_second: float) -> str:
-    """The losses on one line."""
-    return (
-        f"{pictures_per_second:.1f} pictures/s, features {losses.feature:.3f} and {losses.second:.3f}, "
-        f"pixels {losses.pixel:.3f}, classes {losses.classes:.2f}, means {losses.mean:.3f}, "
-        f"G {losses.adversarial:+.2f}, D {losses.discriminator:.2f}"
-    )

@@ -72,6 +72,7 @@ def run_live(
     quality: str = "auto",
     titles: bool = False,
     logo: Path | None = None,
+    figure: Path | None = None,
 ) -> Statistics:
     """Open the window and play until somebody quits; returns what was measured.
 
@@ -84,7 +85,7 @@ def run_live(
     offset: milliseconds by which sound is heard later than its device says; None is what was given last.
     sensitivity: 0.1 to 4, to the sound, in all presets; None is their own. quality: of the shipped
     generators, "auto", "light" or "grand". titles: whether songs are told; logo: a PNG file, in all presets;
-    None is their own.
+    None is their own. figure: a file; None is the shipped one.
 
     Raises NoDisplay if no window can be opened, and UserError for anything else that was asked for and isn't
     there.
@@ -107,6 +108,7 @@ def run_live(
         quality,
         titles,
         logo,
+        figure,
     )
     try:
         with handing_over(SWITCH_INTERVAL_S), open_window(wishes.stage, size, fullscreen, monitor) as window:

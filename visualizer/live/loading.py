@@ -49,6 +49,7 @@ class Wishes:
     quality: str = "auto"
     titles: bool = False
     logo: Path | None = None
+    figure: Path | None = None
 
 
 @dataclass
@@ -88,7 +89,8 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     from visualizer.latent.ring import Ring
     from visualizer.live.hearing import Hearing
     from visualizer.live.inputs import remembered
-    from visualizer.neural import generators, quality
+    from visualizer.neural import figures, generators, quality
+    from visualizer.neural.figure_painter import Troupe, make_figure_painter
     from visualizer.neural.inference import choose_device, pictures_a_second
     from visualizer.neural.steadfast import show_painter
     from visualizer.neural.stream import PictureStream
@@ -100,7 +102,8 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     torch.set_num_threads(threads)
     generator = generators.load(wishes.generator)
     space = generators.space(generator, wishes.generator)
-    banks = Banks(wishes.bank, space, generators.made_up(generator))
+    troupe = figures.Figures(wishes.figure)
+    banks = Banks(wishes.bank, space, generators.made_up(generator), troupe.space)
     repertoire = Repertoire(
         wishes.preset,
         only=wishes.stage.set.paths,
@@ -128,12 +131,15 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
         rate = pictures_a_second(painter, code)
         if rate < EVERY_FRAME:
             backstage.warn(f"about {rate:.2g} pictures of {generator.name} a second here, blended.")
+    shown = Troupe(painter, lambda: make_figure_painter(troupe.figure, device, threads))
+    if look.poses is not None:
+        shown(*look.example)
     ring = Ring()
     physics = Physics(ring, look.motion())
     stage = Stage(aspect, FlashLimiter(not wishes.allow_flashing), generator.picture_size)
     stage.play(look.preset, stage.effects(look.preset), 0)
     stage.blackout.level = 1.0
-    stream = PictureStream(painter, lambda: physics.pose)
+    stream = PictureStream(shown, lambda: physics.pose)
     device_name, channels = wishes.device, wishes.channels
     if wishes.source == "microphone" and device_name is None and not channels:
         device_name, channels = remembered()
@@ -147,4 +153,4 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     hearing = Hearing(wishes.source, device_name, sink, backstage, late_tap, channels)
     # What is there now stays; the collector need not go through it again during the show.
     gc.freeze()
-    return Parts(repertoire, painter, choice, physics, ring, hearing, stage, stream, look)
+    return Parts(repertoire, shown, choice, physics, ring, hearing, stage, stream, look)

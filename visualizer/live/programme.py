@@ -182,15 +182,16 @@ class Programme:
         changed = look.adjusted(look.preset.having(wanted))
         reframed = changed.preset.display != look.preset.display
         effects = self._parts.stage.effects(changed.preset) if reframed else None
-        self._backstage.tell(lambda: self._take(look, wanted, changed.targets, effects))
+        self._backstage.tell(lambda: self._take(look, wanted, changed, effects))
 
-    def _take(self, look: Look, wanted: dict[str, Any], targets: np.ndarray, effects: Effects | None) -> None:
+    def _take(self, look: Look, wanted: dict[str, Any], changed: Look, effects: Effects | None) -> None:
         """What was wanted of a look is ready; what else was turned meanwhile stays turned."""
         self._preparing = False
         if self.look.place == look.place:
             self._wanted = {k: v for k, v in self._wanted.items() if k not in wanted or wanted[k] != v}
-            self.look = replace(self.look, preset=self.look.preset.having(wanted), targets=targets)
-            if targets is not look.targets:
+            preset = self.look.preset.having(wanted)
+            self.look = replace(self.look, preset=preset, targets=changed.targets, poses=changed.poses)
+            if changed.targets is not look.targets:
                 self._parts.physics.use(self.look.motion(), SWITCH_S)
             if effects is not None:
                 self._parts.stage.play(self.look.preset, effects, SWITCH_S)
@@ -237,7 +238,7 @@ class Programme:
         path = self._parts.repertoire.still(look.place) if look.own_bank else None
         if path is not None:
             return read_still(path)
-        picture = torch.as_tensor(self._parts.painter(look.targets[:1], look.targets[:1])[0])
+        picture = torch.as_tensor(self._parts.painter(*look.example)[0])
         effects = Effects(look.preset.display, look.preset.drive, 1.0, len(picture))
         return effects(picture, Accents(-20.0), 1 / 60).numpy(force=True)
 

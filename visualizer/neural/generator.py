@@ -11,6 +11,7 @@ import copy
 from collections.abc import Sequence
 from itertools import count, pairwise, takewhile
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -152,14 +153,19 @@ def without_mesh(x: torch.Tensor) -> torch.Tensor:
     return 0.25 * (x[..., 1:, :] + x[..., :-1, :])
 
 
-def fold_upsampling(generator: Generator) -> Generator:
+Drawing = TypeVar("Drawing", bound=nn.Module)
+
+
+def fold_upsampling(generator: Drawing) -> Drawing:
     """A copy for inference: upsampling becomes part of each first convolution.
 
     Of nine upsampled neighbours only four differ: a transposed convolution of stride 2 reads
     each once, with 4/9 of the multiplications for the same result.
     """
     generator = copy.deepcopy(generator)
-    for block in generator.blocks:
+    blocks = generator.blocks
+    assert isinstance(blocks, nn.ModuleList)
+    for block in blocks:
         assert isinstance(block, UpBlock) and isinstance(block.conv1, nn.Conv2d)
         block.conv1, block.upsample = _transposed(block.conv1), nn.Identity()
     return generator

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from visualizer.common.errors import UserError
+from visualizer.neural.figure import Figure
 from visualizer.neural.generator import Generator, fold_upsampling
 from visualizer.neural.layout import channels_last
 from visualizer.neural.precision import fast_dtype
@@ -50,12 +51,16 @@ def choose_device(name: str) -> torch.device:
 
 
 def make_painter(
-    generator: Generator | StyleGan, device: torch.device, threads: int | None = None
+    generator: Generator | StyleGan | Figure, device: torch.device, threads: int | None = None
 ) -> Painter:
     """The fastest painter for a device: CUDA graphs, or OpenVINO where it supports the processor, or PyTorch.
 
     threads: of the CPU, at most; None leaves it to the library.
     """
+    if isinstance(generator, Figure):
+        from visualizer.neural.figure_painter import make_figure_painter
+
+        return make_figure_painter(generator, device, threads)
     if device.type == "cpu":
         try:
             from visualizer.neural.openvino_painter import OpenVinoPainter

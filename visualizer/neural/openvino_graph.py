@@ -17,52 +17,57 @@ from visualizer.neural.generator import CODE_CHANNELS, CODE_SIZE, Generator, UpB
 LEAK = 0.2
 
 
-def _constant(values: object) -> ov.Node:
+def constant(values: object) -> ov.Node:
+    """float32."""
     return ops.constant(np.asarray(values, np.float32))
 
 
-def _linear(x: ov.Node, layer: nn.Linear) -> ov.Node:
-    y = ops.matmul(x, _constant(layer.weight.detach()), False, True)
-    return ops.add(y, _constant(layer.bias.detach()))
+def linear(x: ov.Node, layer: nn.Linear) -> ov.Node:
+    """A layer of this kind; so are those that follow."""
+    y = ops.matmul(x, constant(layer.weight.detach()), False, True)
+    return ops.add(y, constant(layer.bias.detach()))
 
 
-def _conv(x: ov.Node, layer: nn.Conv2d) -> ov.Node:
+def conv(x: ov.Node, layer: nn.Conv2d) -> ov.Node:
+    """Padded such that nothing but the stride makes the map smaller."""
     assert layer.bias is not None
-    y = ops.convolution(x, _constant(layer.weight.detach()), [1, 1], [1, 1], [1, 1], [1, 1])
-    return ops.add(y, _constant(layer.bias.detach()[None, :, None, None]))
+    strides, pads = list(layer.stride), [size // 2 for size in layer.kernel_size]
+    y = ops.convolution(x, constant(layer.weight.detach()), strides, pads, pads, [1, 1])
+    return ops.add(y, constant(layer.bias.detach()[None, :, None, None]))
 
 
-def _transposed_conv(x: ov.Node, layer: nn.Module) -> ov.Node:
+def transposed_conv(x: ov.Node, layer: nn.Module) -> ov.Node:
+    """Of stride 2, with a 4×4 filter."""
     assert isinstance(layer, nn.ConvTranspose2d) and layer.bias is not None
-    weight = _constant(layer.weight.detach())
+    weight = constant(layer.weight.detach())
     y = ops.convolution_backprop_data(x, weight, [2, 2], pads_begin=[1, 1], pads_end=[1, 1], dilations=[1, 1])
-    return ops.add(y, _constant(layer.bias.detach()[None, :, None, None]))
+    return ops.add(y, constant(layer.bias.detach()[None, :, None, None]))
 
 
-def _leaky(x: ov.Node) -> ov.Node:
+def leaky(x: ov.Node) -> ov.Node:
     """Joined with the layer before it."""
-    return ops.prelu(x, _constant([LEAK]))
+    return ops.prelu(x, constant([LEAK]))
 
 
-def _leaky_with_next(x: ov.Node) -> ov.Node:
+def leaky_with_next(x: ov.Node) -> ov.Node:
     """The same, joined with the arithmetic after it; behind a transposed convolution it would stand alone."""
-    return ops.maximum(x, ops.multiply(x, _constant(LEAK)))
+    return ops.maximum(x, ops.multiply(x, constant(LEAK)))
 
 
 def _block(x: ov.Node, style: ov.Node, block: UpBlock) -> ov.Node:
-    x = _leaky_with_next(_transposed_conv(x, block.conv1))
+    x = leaky_with_next(transposed_conv(x, block.conv1))
     scale, shift = (
         ops.unsqueeze(part, ops.constant([2, 3]))
-        for part in ops.split(_linear(style, block.modulate), ops.constant(1), 2).outputs()
+        for part in ops.split(linear(style, block.modulate), ops.constant(1), 2).outputs()
     )
-    x = ops.add(ops.multiply(x, ops.add(scale, _constant(1))), shift)
-    x = _leaky(_conv(x, block.conv2))
+    x = ops.add(ops.multiply(x, ops.add(scale, constant(1))), shift)
+    x = leaky(conv(x, block.conv2))
     if block.refined:
-        x = ops.add(x, _leaky(_conv(x, block.conv3)))
+        x = ops.add(x, leaky(conv(x, block.conv3)))
     return x
 
 
-def _without_mesh(x: ov.Node) -> ov.Node:
+def without_mesh(x: ov.Node) -> ov.Node:
     """`generator.without_mesh` of what is yet to be shuffled, [n, 12, h, w] to the same, but its channels are
     (row, column, colour) and not (colour, row, column).
 
@@ -75,7 +80,7 @@ def _without_mesh(x: ov.Node) -> ov.Node:
     for colour, row, column, up, left in np.ndindex(3, 2, 2, 2, 2):
         (back, its_row), (aside, its_column) = divmod(row - up, 2), divmod(column - left, 2)
         mean[row, column, colour, colour, its_row, its_column, 1 + back, 1 + aside] = 0.25
-    return ops.convolution(x, _constant(mean.reshape(12, 12, 2, 2)), [1, 1], [0, 0], [0, 0], [1, 1])
+    return ops.convolution(x, constant(mean.reshape(12, 12, 2, 2)), [1, 1], [0, 0], [0, 0], [1, 1])
 
 
 def _before_the_first(x: ov.Node, axis: int) -> ov.Node:
@@ -92,15 +97,19 @@ def build(generator: Generator, n: int) -> ov.Model:
     generator: with its normalisation and upsampling folded into the convolutions.
     """
     shape, matter = (ops.parameter([n, generator.code_dim], np.float32, name) for name in ("shape", "matter"))
-    style = _leaky(_linear(matter, generator.style))
+    style = leaky(linear(matter, generator.style))
     x = ops.reshape(shape, ops.constant([n, CODE_CHANNELS, CODE_SIZE, CODE_SIZE]), False)
     for block in generator.blocks:
         assert isinstance(block, UpBlock)
         x = _block(x, style, block)
-    x = ops.sigmoid(_without_mesh(_conv(x, generator.to_rgb)))
-    x = ops.add(ops.multiply(x, _constant(255)), _constant(0.5))
-    x = ops.convert(ops.floor(x), "u8")
-    return ov.Model([ops.transpose(x, ops.constant([0, 2, 3, 1]))], [shape, matter], "generator")
+    return ov.Model([squares(conv(x, generator.to_rgb))], [shape, matter], "generator")
+
+
+def squares(x: ov.Node) -> ov.Node:
+    """What is yet to be shuffled, [n, 12, h, w] logits, as [n, h, w, 12] uint8."""
+    x = ops.sigmoid(without_mesh(x))
+    x = ops.add(ops.multiply(x, constant(255)), constant(0.5))
+    return ops.transpose(ops.convert(ops.floor(x), "u8"), ops.constant([0, 2, 3, 1]))
 
 
 def shuffled(squares: np.ndarray) -> np.ndarray:

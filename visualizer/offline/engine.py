@@ -27,6 +27,7 @@ from visualizer.control import preset as presets
 from visualizer.control.banks import Banks
 from visualizer.latent.code import Code, stack
 from visualizer.latent.motion import Motion
+from visualizer.latent.poses import Poses
 from visualizer.neural.generator import PICTURE_SIZE
 from visualizer.neural.inference import Painter
 from visualizer.output.video import VideoWriter
@@ -310,4 +311,8 @@ def open_parts(
         read_logo(preset.logo.file)  # before anything is written
     codebook = Codebook.load(codebook_path or presets.resolve(preset.codebook.file, path, "codebook.file"))
     preset, bank = (banks or Banks()).choose(preset, path)
-    return preset, codebook, preset.motion(preset.targets(bank, codebook, seed))
+    poses = None
+    if preset.poses is not None:
+        held = Poses.load(presets.resolve(preset.poses.file, path, "poses.file"))
+        poses = preset.pose_targets(held, codebook, seed)
+    return preset, codebook, preset.motion(preset.targets(bank, codebook, seed), poses)

@@ -18,6 +18,8 @@ from visualizer.control.preset import Preset
 from visualizer.latent.motion import Motion
 from visualizer.neural import generators
 from visualizer.neural import quality as qualities
+from visualizer.neural.figure import Figure
+from visualizer.neural.figures import Figures
 from visualizer.neural.inference import Painter, choose_device, make_painter
 from visualizer.offline import engine
 
@@ -34,7 +36,7 @@ class Studio:
     preset: Preset
     codebook: Codebook
     motion: Motion
-    generator: generators.AnyGenerator
+    generator: generators.AnyGenerator | Figure
     compute: str
     fps: Fraction
     limit_flashes: bool
@@ -75,14 +77,21 @@ def furnish(
     limit_flashes: bool,
     titles: bool = False,
     logo: Path | None = None,
+    figure: Path | None = None,
 ) -> tuple[Studio, Painter, str]:
-    """A studio, its painter for this machine, and the quality that was chosen. Raises UserError."""
-    network = generators.load(generator)
+    """A studio, its painter for this machine, and the quality that was chosen; none where a figure dances.
+    Raises UserError."""
+    network: generators.AnyGenerator | Figure = generators.load(generator)
     drawn_by = weights.fingerprint(network.state_dict()) if generator else quality
-    banks = Banks(bank, generators.space(network, generator), generators.made_up(network))
+    dancer = Figures(figure)
+    banks = Banks(bank, generators.space(network, generator), generators.made_up(network), dancer.space)
     look, sounds, motion = engine.open_parts(preset, codebook, seed, banks, sensitivity, titles, logo)
     device, threads = choose_device(compute), painting_threads()
-    if generator is None:
+    if motion.poses is not None:
+        network, quality = dancer.figure, ""
+        drawn_by = weights.fingerprint(network.state_dict()) + motion.poses.tobytes().hex()
+        painter = make_painter(network, device, threads)
+    elif generator is None:
 
         def make(choice: qualities.Quality) -> Painter:
             return make_painter(generators.load(qualities.file(choice)), device, threads)

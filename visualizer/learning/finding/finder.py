@@ -117,6 +117,13 @@ class Finder:
         )
 
 
+def points_network(path: Path | None = None) -> Graph:
+    """The smaller network for points, which training looks through: pictures [n, 256, 256, 3] to points [n,
+    195] and presence [n, 1]. Raises UserError if the file holds none."""
+    tensors, texts = weights.load(path or assets.model("finder.safetensors"), "finder")
+    return Graph.read(texts["quick"], tensors).eval()
+
+
 def _anchors() -> torch.Tensor:
     """[2254, 2] where the detector's guesses are centred, 0..1."""
     centres = []

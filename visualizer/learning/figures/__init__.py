@@ -1,0 +1,1 @@
+"""Learning to draw a figure from its pose, by people in photos."""
