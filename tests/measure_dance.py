@@ -28,8 +28,10 @@ from visualizer.audio.song import Song, mono
 from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.common import assets
 from visualizer.latent.code import stack
+from visualizer.neural.figure_painter import Troupe, make_figure_painter
+from visualizer.neural.figures import Figures
 from visualizer.neural.generator import Generator
-from visualizer.neural.inference import Painter, make_painter
+from visualizer.neural.inference import Painting, make_painter
 from visualizer.offline import engine as offline
 from visualizer.picture.flash.grid import Grid
 from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
@@ -80,7 +82,7 @@ def hear(samples: np.ndarray, events: list[Event], n: int) -> Heard:
     return Heard(onset, np.asarray(beats))
 
 
-def show(events: Iterable[Event], seconds: float, name: str, painter: Painter) -> Iterator[tuple]:
+def show(events: Iterable[Event], seconds: float, name: str, painter: Painting) -> Iterator[tuple]:
     """(frame [h, w, 3] uint8, how much of it was held back) as the offline engine makes them."""
     look, _, motion = offline.open_parts(name, seed=0)
     stage = Stage(ASPECT, FlashLimiter(margin=FILE_MARGIN))
@@ -90,7 +92,7 @@ def show(events: Iterable[Event], seconds: float, name: str, painter: Painter) -
     for i in range(0, len(shots), offline.BATCH_SIZE):
         batch = shots[i : i + offline.BATCH_SIZE]
         for picture, shot in zip(
-            torch.from_numpy(painter(*stack([s.code for s in batch]))), batch, strict=True
+            torch.as_tensor(painter(*stack([s.code for s in batch]))), batch, strict=True
         ):
             frame = stage(picture, shot.sound, 1 / FPS)
             yield frame.numpy(), stage.limiter.held
@@ -171,7 +173,9 @@ def main() -> None:
     parser.add_argument("--strip-at", type=float, default=12.0, help="seconds from the start")
     args = parser.parse_args()
     torch.set_grad_enabled(False)
-    painter = make_painter(Generator.load(assets.model("generator.safetensors")), torch.device("cpu"), 1)
+    device = torch.device("cpu")
+    generator = make_painter(Generator.load(assets.model("generator.safetensors")), device, 1)
+    painter = Troupe(generator, lambda: make_figure_painter(Figures().figure, device, 1))
     _, codebook, _ = offline.open_parts(args.presets[0])
     print("| song | preset | r | lag, ms | after / elsewhere | from a beat | held | change | rule |")
     print("|-|-|-|-|-|-|-|-|-|")

@@ -73,7 +73,7 @@ REACHES = (
 STRAIGHT = 8.0
 
 # The stage: parts of the picture to a metre, the floor from above, and how far from the middle it may stand.
-SCALE, FLOOR, WINGS_M = 0.44, 0.94, 0.35
+SCALE, FLOOR, WINGS_M = 0.47, 0.965, 0.35
 # A foot stands that is no higher than this above the lowest point, in metres.
 STANDS_M = 0.06
 

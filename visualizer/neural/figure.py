@@ -184,6 +184,11 @@ class Figure(nn.Module):
     space = ""
     """The mark of the space of its codes, as `Generator.space`."""
 
+    @property
+    def picture_size(self) -> int:
+        """Pixels across."""
+        return 2 * CODE_SIZE * 2 ** len(self.blocks)
+
     def forward(self, points: torch.Tensor, matter: torch.Tensor) -> torch.Tensor:
         style, ground = (F.leaky_relu(layer(matter), 0.2) for layer in (self.style, self.ground))
         with torch.autocast(points.device.type, enabled=False):

@@ -56,7 +56,7 @@ SETTLING = 0.35
 # What joins a block at first, in parts of what is there.
 JOINING = 0.3
 # Vectors of the bank whose pictures are matter.
-MATTERS = 400
+MATTERS = 200
 # How deep pixels lie in limbs, the marks and the body: what discriminators are told of a pose.
 TOLD = len(LIMBS) + len(MARKS) + 1
 LEARNING = ("figure", "average", "discriminator")
