@@ -81,16 +81,17 @@ def furnish(
 ) -> tuple[Studio, Painter, str]:
     """A studio, its painter for this machine, and the quality that was chosen; none where a figure dances.
     Raises UserError."""
-    network: generators.AnyGenerator | Figure = generators.load(generator)
+    network = generators.load(generator)
     drawn_by = weights.fingerprint(network.state_dict()) if generator else quality
     dancer = Figures(figure)
     banks = Banks(bank, generators.space(network, generator), generators.made_up(network), dancer.space)
     look, sounds, motion = engine.open_parts(preset, codebook, seed, banks, sensitivity, titles, logo)
     device, threads = choose_device(compute), painting_threads()
+    drawing: generators.AnyGenerator | Figure = network
     if motion.poses is not None:
-        network, quality = dancer.figure, ""
-        drawn_by = weights.fingerprint(network.state_dict()) + motion.poses.tobytes().hex()
-        painter = make_painter(network, device, threads)
+        drawing, quality = dancer.figure, ""
+        drawn_by = weights.fingerprint(drawing.state_dict()) + motion.poses.tobytes().hex()
+        painter = make_painter(drawing, device, threads)
     elif generator is None:
 
         def make(choice: qualities.Quality) -> Painter:
@@ -99,10 +100,10 @@ def furnish(
         batch = motion.targets[: engine.BATCH_SIZE]
         painter, quality = qualities.for_video(quality, make, batch, fps)
         if quality != "light":
-            network = generators.load(qualities.file("grand"))
+            drawing = generators.load(qualities.file("grand"))
     else:
         painter = make_painter(network, device, threads)
     told = (look.model_dump_json(), drawn_by, compute, str(fps), str(limit_flashes))
     numbers = (motion.targets.tobytes(), sounds.centroids.tobytes())
     mark = hashlib.sha256(b"\0".join([*(word.encode() for word in told), *numbers])).hexdigest()[:12]
-    return Studio(look, sounds, motion, network, compute, fps, limit_flashes, mark), painter, quality
+    return Studio(look, sounds, motion, drawing, compute, fps, limit_flashes, mark), painter, quality
