@@ -21,8 +21,7 @@ from visualizer.common import assets
 from visualizer.learning.judge import Judge
 from visualizer.learning.pictures import to_tensor
 from visualizer.learning.sheet import contact_sheet
-from visualizer.neural.generator import Generator
-from visualizer.neural.inference import make_painter
+from visualizer.neural.figure_painter import company
 from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
 
 EVERY_S = 0.5
@@ -70,7 +69,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_grad_enabled(False)
     picked = {name: float(second) for name, second in (pick.split("=") for pick in arguments.pick)}
-    painter = make_painter(Generator.load(assets.model("generator.safetensors")), torch.device("cpu"))
+    painter = company(torch.device("cpu"))
     judge = Judge.load(assets.model("judge.safetensors"))
     step = round(EVERY_S * measure_flash.FPS)
     choice = []

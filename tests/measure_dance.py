@@ -28,10 +28,8 @@ from visualizer.audio.song import Song, mono
 from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.common import assets
 from visualizer.latent.code import stack
-from visualizer.neural.figure_painter import Troupe, make_figure_painter
-from visualizer.neural.figures import Figures
-from visualizer.neural.generator import Generator
-from visualizer.neural.inference import Painting, make_painter
+from visualizer.neural.figure_painter import company
+from visualizer.neural.inference import Painting
 from visualizer.offline import engine as offline
 from visualizer.picture.flash.grid import Grid
 from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
@@ -173,9 +171,7 @@ def main() -> None:
     parser.add_argument("--strip-at", type=float, default=12.0, help="seconds from the start")
     args = parser.parse_args()
     torch.set_grad_enabled(False)
-    device = torch.device("cpu")
-    generator = make_painter(Generator.load(assets.model("generator.safetensors")), device, 1)
-    painter = Troupe(generator, lambda: make_figure_painter(Figures().figure, device, 1))
+    painter = company(torch.device("cpu"), 1)
     _, codebook, _ = offline.open_parts(args.presets[0])
     print("| song | preset | r | lag, ms | after / elsewhere | from a beat | held | change | rule |")
     print("|-|-|-|-|-|-|-|-|-|")

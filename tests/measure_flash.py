@@ -24,8 +24,8 @@ from visualizer.audio.song import Recording, Song, mono
 from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.common import assets
 from visualizer.latent.code import stack
-from visualizer.neural.generator import Generator
-from visualizer.neural.inference import Painter, make_painter
+from visualizer.neural.figure_painter import company
+from visualizer.neural.inference import Painting
 from visualizer.offline import engine as offline
 from visualizer.offline.flash_check import check_video
 from visualizer.output.video import VideoWriter
@@ -70,7 +70,7 @@ def strobes() -> None:
 
 
 def preset_frames(
-    name: str, song, start: float, seconds: float, painter: Painter, limiter: FlashLimiter | None = None
+    name: str, song, start: float, seconds: float, painter: Painting, limiter: FlashLimiter | None = None
 ) -> np.ndarray:
     """Frames [n, h, w, 3] of a preset as they leave the limiter, by default as they come to it."""
     look, codebook, motion = offline.open_parts(name, seed=0)
@@ -88,7 +88,7 @@ def preset_frames(
     shots = shots[round(start * FPS) : round((start + seconds) * FPS)]
     for i in range(0, len(shots), offline.BATCH_SIZE):
         batch = shots[i : i + offline.BATCH_SIZE]
-        pictures = torch.from_numpy(painter(*stack([shot.code for shot in batch])))
+        pictures = torch.as_tensor(painter(*stack([shot.code for shot in batch])))
         for picture, shot in zip(pictures, batch, strict=True):
             frames.append(stage(picture, shot.sound, 1 / FPS).numpy().copy())
     return np.stack(frames)
@@ -107,7 +107,7 @@ def filed(frames: np.ndarray, folder: Path) -> tuple[float, bool]:
 
 def all_presets(song, start: float, seconds: float) -> None:
     """Every shipped preset."""
-    painter = make_painter(Generator.load(assets.model("generator.safetensors")), torch.device("cpu"))
+    painter = company(torch.device("cpu"))
     times = np.arange(round(seconds * FPS)) / FPS
     with tempfile.TemporaryDirectory() as folder:
         for name in assets.preset_names():

@@ -10,8 +10,9 @@ import torch
 
 from visualizer.latent import body
 from visualizer.neural.figure import Figure, Maps
+from visualizer.neural.figures import Figures
 from visualizer.neural.generator import fold_upsampling
-from visualizer.neural.inference import Painter, Painting
+from visualizer.neural.inference import Painter, Painting, make_painter
 from visualizer.neural.layout import channels_last
 from visualizer.neural.precision import fast_dtype
 
@@ -102,3 +103,11 @@ class Troupe:
         with self._making:
             self._figure = self._figure or self._make()
         return self._figure(shape, matter)
+
+
+def company(device: torch.device, threads: int | None = None) -> Troupe:
+    """The shipped light generator and the shipped figure, for whatever preset."""
+    from visualizer.neural import generators
+
+    painter = make_painter(generators.load(), device, threads)
+    return Troupe(painter, lambda: make_painter(Figures().figure, device, threads))
