@@ -5,6 +5,7 @@ recorded again. Debian packages: libportaudio2 libasound2-plugins pulseaudio pul
 """
 
 import os
+import signal
 import subprocess
 import time
 from contextlib import ExitStack, contextmanager, suppress
@@ -151,11 +152,13 @@ class Pulse:
             song.wait()
         self._songs.clear()
 
-    def stop(self) -> None:
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """how: the signal that ends it."""
         self.hush()
-        self._process.terminate()
+        self._process.send_signal(how)
         self._process.wait(timeout=10)
         self._hurried.close()
+        self._module = ""
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Live capture: the callback driven by hand, and a real device that comes and goes."""
 
 import os
+import signal
 import threading
 import time
 from itertools import pairwise
@@ -317,6 +318,27 @@ def test_a_card_pulled_out_and_put_back(pulse, codebook, wav):
     )
     assert back <= 3.0
     assert closed < 1.0
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_sound_server_that_is_restarted(pulse, codebook, wav, how):
+    """As after an update of it, or its crash: sound comes back by itself, and threads don't gather."""
+    ring = Ring()
+    with Microphone(codebook, ring) as microphone:
+        pulse.play(wav)
+        until(lambda: microphone.level > -60, 8, "sound")
+        threads = threading.active_count()
+        pulse.stop(how)
+        until(lambda: not microphone.ok, 5, "notice")
+        time.sleep(1.0)
+        drain(ring)
+        pulse.start()
+        pulse.play(wav)
+        back = until(lambda: microphone.level > -60, 15, "sound")
+        until(lambda: microphone.ok and drain(ring), 5, "events")
+        assert threading.active_count() <= threads
+    pulse.hush()
+    print(f"sound back {back:.2f} s after the server")
 
 
 def test_a_card_whose_rate_changes(pulse, codebook, wav):

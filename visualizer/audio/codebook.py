@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from visualizer.audio.spectrum import SpectrumSettings, Window
+from visualizer.audio.spectrum import SAMPLE_RATE, SpectrumSettings, Window
 from visualizer.common import weights
 from visualizer.common.errors import UserError
 
@@ -128,9 +128,21 @@ class Codebook:
     def load(cls, path: Path | str) -> Codebook:
         """Read a file written by `save`. Raises UserError if it isn't one."""
         tensors, metadata = weights.load(path, "codebook")
-        settings = SpectrumSettings(**json.loads(metadata["settings"]))
+        try:
+            settings = SpectrumSettings(**json.loads(metadata["settings"]))
+            centroids, songs = tensors["centroids"].numpy(), metadata["songs"].split("\n")
+        except (KeyError, TypeError, ValueError) as error:
+            raise weights.damaged(path, "codebook", f"{error} is missing or wrong") from None
+        if settings.sr != SAMPLE_RATE:
+            raise weights.damaged(path, "codebook", f"it is for {settings.sr} frames a second")
+        if centroids.ndim != 2 or not len(centroids) or centroids.shape[1] != settings.n_bands:
+            raise weights.damaged(path, "codebook", f"its centroids are not of {settings.n_bands} bands")
+        if not np.isfinite(centroids).all():
+            raise weights.damaged(path, "codebook", "its centroids hold what is no number")
         transitions = tensors["transitions"].numpy().astype(np.int64) if "transitions" in tensors else None
-        return cls(tensors["centroids"].numpy(), settings, metadata["songs"].split("\n"), transitions)
+        if transitions is not None and transitions.shape != 2 * (len(centroids),):
+            raise weights.damaged(path, "codebook", f"its transitions are not of {len(centroids)} clusters")
+        return cls(centroids, settings, songs, transitions)
 
 
 def usage(clusters: np.ndarray, n_clusters: int = N_CLUSTERS) -> tuple[int, float]:

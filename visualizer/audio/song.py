@@ -120,6 +120,8 @@ class Song:
         return container
 
     def _check_channels(self, stream: av.AudioStream) -> None:
+        if stream.codec_context is None:
+            raise UserError(f"{self.name} holds sound of a kind that FFmpeg can't decode; {ADVICE}.")
         there = stream.codec_context.channels
         if self.channels and max(self.channels) > there:
             raise UserError(

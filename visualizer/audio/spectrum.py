@@ -27,6 +27,8 @@ LIMIT = 16.0
 # The newest samples, of which so many can be looked at, are on a tape this many times as long.
 KEPT = 4096
 TAPE = 4
+# One and a half seconds at 44.1 kHz.
+MAX_FFT = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,14 @@ class SpectrumSettings:
     fmin: float = 40.0
     fmax: float = 16000.0
     adapt_s: float = 8.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError or TypeError for what no analysis can have."""
+        whole = all(isinstance(n, int) for n in (self.sr, self.n_fft, self.hop_length, self.n_bands))
+        if not (whole and 0 < self.hop_length <= self.n_fft <= MAX_FFT and 0 < self.adapt_s < math.inf):
+            raise ValueError("settings of an analysis")
+        if not (0 < self.fmin < self.fmax <= self.sr / 2 and 0 < self.n_bands <= self.n_fft // 4):
+            raise ValueError("range of bands")
 
     @property
     def hop_s(self) -> float:

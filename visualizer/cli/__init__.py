@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from visualizer import __version__
-from visualizer.cli import importing, learning, measuring, options, posing, showing, video
+from visualizer.cli import gallery, importing, learning, measuring, options, posing, showing, video
 from visualizer.cli.group import Commands
 from visualizer.common.files import unwritable
 
@@ -25,7 +25,13 @@ from visualizer.common.files import unwritable
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="visualizer")
-@click.option("--log", "log_file", type=options.FILE, metavar="FILE", help="Write down here what happens.")
+@click.option(
+    "--log",
+    "log_file",
+    type=options.FILE,
+    metavar="FILE",
+    help="Write down here what happens; - is the screen.",
+)
 @click.pass_context
 def main(context: click.Context, log_file: Path | None) -> None:
     """Turn any sound into a stream of pictures imagined by a neural network.
@@ -47,10 +53,12 @@ def main(context: click.Context, log_file: Path | None) -> None:
 
 def start_log(path: Path) -> None:
     """Write the program's log to a file. Raises UserError if it can't be written."""
-    try:
-        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise unwritable(path, error) from None
+    handler: logging.Handler = logging.StreamHandler()
+    if path != Path("-"):
+        try:
+            handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise unwritable(path, error) from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger("visualizer")
     log.addHandler(handler)
@@ -71,4 +79,4 @@ main.section(
     learning.sheet,
     importing.import_stylegan,
 )
-main.section("Measure and set up", measuring.bench, measuring.completion)
+main.section("Measure and set up", measuring.bench, gallery.service, measuring.completion)

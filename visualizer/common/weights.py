@@ -43,6 +43,11 @@ def load(path: Path | str, kind: str) -> tuple[dict[str, torch.Tensor], dict[str
     return {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}, metadata
 
 
+def damaged(path: Path | str, kind: str, what: str) -> UserError:
+    """What to tell a person whose file of a kind is not as it was saved; what: a clause."""
+    return UserError(f"{path} is no whole {kind} ({what}); use an intact copy, or make it again.")
+
+
 @contextmanager
 def _named(path: Path) -> Iterator[Path]:
     """The file under a name that the library can read: it wants UTF-8."""

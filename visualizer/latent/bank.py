@@ -17,6 +17,7 @@ from visualizer.latent import names
 from visualizer.latent.groups import GROUPS
 
 ARRAYS = ("codes", "classes", "probability", "judged", "ranks", "steps", "styles", "seeds", "looks")
+TABLES = ("codes", "looks")  # with several numbers for each vector
 STYLES = ("abstract", "balanced", "concrete")
 
 
@@ -114,7 +115,12 @@ class Bank:
                 f"{path} lacks {', '.join(missing)}, as banks of older versions do; dream or encode it again."
             )
         arrays = {name: tensors[name].numpy() for name in ARRAYS}
-        labels = tuple(metadata["labels"].split("\n"))
+        labels = tuple(metadata.get("labels", "").split("\n"))
+        for name, array in arrays.items():
+            if array.shape[:1] != (len(labels),) or array.ndim != 1 + (name in TABLES):
+                raise weights.damaged(path, "bank", f"{name} are not of {len(labels)} vectors")
+            if not np.isfinite(array).all():
+                raise weights.damaged(path, "bank", f"{name} hold what is no number")
         return cls(labels=labels, space=metadata.get("space", ""), **arrays)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # intensity stereo would only lose phases.
 AAC: dict[str, object] = {"aac_coder": "fast", "aac_is": "0"}
 AAC_RATE = 192_000
+# A sample may be so far beyond full scale; AAC's encoder looks for ever for the scale of much more.
+LOUDEST = 8.0
 BT709 = 1
 LIMITED_RANGE = 1
 
@@ -98,7 +100,8 @@ class Film:
         block, self._waiting = self._waiting[:n], self._waiting[n:]
         if not len(block):
             return
-        planar = np.ascontiguousarray(block.T, np.float32)
+        loud = np.clip(np.nan_to_num(block.T), -LOUDEST, LOUDEST)
+        planar = np.ascontiguousarray(loud, np.float32)
         frame = av.AudioFrame.from_ndarray(planar, format="fltp", layout="stereo")
         frame.sample_rate = self.sr
         frame.pts = self.n_samples
