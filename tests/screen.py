@@ -31,8 +31,9 @@ def wait_for(condition, seconds=120, every=0.05):
 class Screen:
     """An X server with one screen."""
 
-    def __init__(self, display):
-        self.display = display
+    def __init__(self, display, end):
+        """end: ends the server."""
+        self.display, self.end = display, end
         self.environment = {**os.environ, "PYTHONPATH": ENVIRONMENT["PYTHONPATH"], "DISPLAY": display}
         self.environment.pop("SDL_VIDEODRIVER", None)
         self.environment.pop("WAYLAND_DISPLAY", None)
@@ -127,7 +128,7 @@ def x_server():
         with os.fdopen(reading) as pipe:
             number = pipe.readline().strip()
         assert number, "Xvfb did not start"
-        yield Screen(f":{number}")
+        yield Screen(f":{number}", server.kill)
     finally:
         server.terminate()
         server.wait(timeout=10)

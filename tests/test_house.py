@@ -82,3 +82,12 @@ def test_nothing_is_unpickled():
         text = path.read_text(encoding="utf-8")
         for word in ("pickle", "torch.load", "joblib", "shelve", "marshal"):
             assert f"import {word}" not in text and f"{word}(" not in text, f"{path} uses {word}"
+
+
+def test_nothing_goes_by_a_clock_that_can_be_set():
+    """Else a show would leap or stand still when the time is corrected. OSC's bundles tell such a time."""
+    for path in MODULES:
+        if name_of(path) != "visualizer.control.osc":
+            text = path.read_text(encoding="utf-8")
+            for word in ("time.time(", "datetime.now(", "CLOCK_REALTIME"):
+                assert word not in text, f"{path} uses {word}"

@@ -151,6 +151,14 @@ def test_ctrl_c(screen):
         assert code == 130 and "Traceback" not in errors and "stopped" in errors, errors
 
 
+def test_a_display_whose_server_ends():
+    """The program ends, too, and doesn't hang: a session can start it anew."""
+    with x_server() as own, own.show("live", *WINDOW) as show:
+        wait_for(lambda: " - " in show.title)
+        own.end()
+        show.until_ended(20)
+
+
 def test_what_cannot_be_loaded_is_one_sentence(screen, tmp_path):
     bad = tmp_path / "bad.toml"
     bad.write_text('title = "Bad"\nspeed = 3\n')
