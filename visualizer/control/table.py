@@ -223,6 +223,21 @@ CONTROLS: tuple[Control, ...] = (
         help="fullscreen, and back",
         keys=(Key(("f", "f11"), "F", step=1),),
     ),
+    Choice(
+        name="rotation",
+        section="Window",
+        help="turn the picture clockwise, by so many degrees, for a projector or a screen on its side",
+        options=("0", "90", "180", "270"),
+        spoken=("upright", "turned by 90°", "turned by 180°", "turned by 270°"),
+        keys=(Key(("y",), "Y", "turn the picture by a quarter, for a projector", step=1),),
+    ),
+    Switch(
+        name="corners",
+        section="Window",
+        help="pin the picture's corners, for a projector that stands aslant",
+        keys=(Key(("e",), "E", step=1),),
+        remote=False,
+    ),
     Switch(
         name="info",
         section="Window",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ from visualizer.control.desk import Desk, Turn
 from visualizer.control.kinds import Choice, Unfit, Value
 from visualizer.control.set_list import SET_LIST
 from visualizer.live.lesson import Lesson
+from visualizer.live.pinning import WORDS, Pinning
 from visualizer.output.window import Window, key_of
 
 if TYPE_CHECKING:
+    from visualizer.live.backstage import Job
     from visualizer.live.inputs import Inputs
     from visualizer.live.loading import Parts
     from visualizer.live.outputs import Outputs
@@ -38,10 +41,12 @@ class Controls:
     still_wanted: what is seen is to be saved.
     """
 
-    def __init__(self, window: Window, hud: Hud, desk: Desk, conductor: Conductor):
+    def __init__(self, window: Window, hud: Hud, desk: Desk, conductor: Conductor, do: Callable[[Job], None]):
+        """do: has something done that reads or writes a file."""
         self.still_wanted = False
         self._window, self._hud, self._desk, self._conductor = window, hud, desk, conductor
         self._lesson = Lesson(desk, hud)
+        self._pinning = Pinning(window, do)
         self._keys = desk.way("keys", aloud=True)
         self._parts: Parts | None = None
         self._programme: Programme | None = None
@@ -65,6 +70,8 @@ class Controls:
         import pygame
 
         for event in events:
+            if self._pinning.takes(event):
+                continue
             if event.type == pygame.KEYDOWN:
                 press = keys.press(*key_of(event))
                 if press is not None and press.control == "learn":
@@ -80,7 +87,7 @@ class Controls:
             elif event.type == pygame.KEYUP and event.scancode == self._held:
                 self._keys.order("learn", 0)
             elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
-                place = self._hud.preset_at(*event.pos)
+                place = self._hud.preset_at(*self._window.place(event.pos))
                 if place is not None and self._programme is not None:
                     self._keys.order("preset", place + 1)
             elif event.type == pygame.WINDOWFOCUSLOST:
@@ -114,6 +121,14 @@ class Controls:
             if turn.value != window.fullscreen and now - self._resized >= RESIZE_S:
                 self._resized = now
                 window.toggle_fullscreen()
+        elif name == "rotation":
+            if int(turn.value) != window.warp.rotation and now - self._resized >= RESIZE_S:
+                self._resized = now
+                self._pinning.rotate(int(turn.value))
+        elif name == "corners":
+            self._pinning.turn(turn.value)
+            if turn.value:
+                hud.say(WORDS, seconds=8.0)
         elif name in PANELS:
             if name == "code" and hud.code is None:
                 hud.say("there is no page for phones; start it with --remote")
@@ -121,7 +136,7 @@ class Controls:
                 hud.toggle(name)
         else:
             return False
-        window.show_pointer(hud.shows("strip"))
+        window.show_pointer(hud.shows("strip") or self._pinning.on)
         return True
 
     def _do(self, parts: Parts, programme: Programme, turn: Turn) -> None:
@@ -181,6 +196,8 @@ class Controls:
         settled, hud = self._desk.settled, self._hud
         settled("learn", self._lesson.on)
         settled("fullscreen", self._window.fullscreen)
+        settled("rotation", str(self._window.warp.rotation))
+        settled("corners", self._pinning.on)
         for name in PANELS:
             settled(name, hud.shows(name))
         if self._parts is not None:

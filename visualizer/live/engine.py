@@ -129,7 +129,7 @@ class Engine:
         self._backstage = Backstage(self._trouble, self._warn)
         self.outlets = Outlets(self._backstage.warn)
         self.desk, self.conductor = Desk(), Conductor()
-        self._controls = Controls(window, self.hud, self.desk, self.conductor)
+        self._controls = Controls(window, self.hud, self.desk, self.conductor, self._backstage.do)
         self._guide = Guide()
         self._outputs: Outputs | None = None
         self._parts: Parts | None = None

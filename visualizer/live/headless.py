@@ -11,6 +11,7 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from visualizer.output.warp import Warp
 from visualizer.output.window import Window
 
 if TYPE_CHECKING:
@@ -28,12 +29,30 @@ class NoWindow(Window):
 
     def __init__(self, size: tuple[int, int], period: float):
         """size: of a window in pixels, for its shape; period: seconds from frame to frame."""
-        self.size, self.period = size, period
+        self.size, self.whole, self.period = size, size, period
+        self._warp = Warp()
         self.minimised = self.closed = self.fullscreen = False
         self.renderer = "nothing"
         self._vsync = False
         self._swapped = time.perf_counter()
         self._handlers: dict[int, Any] = {}
+
+    @property
+    def screen(self) -> str:
+        """There is none."""
+        return "none"
+
+    @property
+    def warp(self) -> Warp:
+        """There is nothing to lay the picture onto."""
+        return self._warp
+
+    @warp.setter
+    def warp(self, warp: Warp) -> None:
+        pass
+
+    def hold(self, corner: int | None) -> None:
+        """There are no corners."""
 
     def set_title(self, title: str) -> None:
         log.info("title: %s", title)

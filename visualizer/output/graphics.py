@@ -118,11 +118,11 @@ class Canvas:
 
     def __init__(self) -> None:
         self.texture = Texture(4)
-        self._framebuffer = GL.glGenFramebuffers(1)
+        self.framebuffer = GL.glGenFramebuffers(1)
 
     def begin(self, width: int, height: int) -> None:
         """Draw here from now on, at a size in pixels."""
-        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._framebuffer)
+        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self.framebuffer)
         if self.texture.size != (width, height):
             self.texture.resize(width, height)
             GL.glFramebufferTexture2D(
@@ -164,15 +164,26 @@ class Blit:
         left, top = (self._size[0] - width) // 2, (self._size[1] - height) // 2
         middle = left, top, left + width, top + height
         GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self._framebuffer)
-        GL.glBindFramebuffer(GL.GL_DRAW_FRAMEBUFFER, 0)
+        GL.glBindFramebuffer(GL.GL_DRAW_FRAMEBUFFER, _screen)
         # Rows go down in the picture and up in the window.
         GL.glBlitFramebuffer(*middle, 0, height, width, 0, GL.GL_COLOR_BUFFER_BIT, GL.GL_NEAREST)
         to_screen(width, height)
 
 
+# What stands for the window: itself, or a canvas that is laid onto it at the end.
+_screen = 0
+
+
+def draw_to(framebuffer: int) -> int:
+    """What is drawn to the window goes to a framebuffer from now on, 0 is the window's; gives that before."""
+    global _screen
+    before, _screen = _screen, framebuffer
+    return before
+
+
 def to_screen(width: int, height: int) -> None:
     """Draw to the window from now on, at its size in pixels."""
-    GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, 0)
+    GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, _screen)
     GL.glViewport(0, 0, width, height)
 
 

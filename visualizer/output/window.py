@@ -11,9 +11,12 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING
 
 from visualizer.common.errors import UserError
+from visualizer.output.warp import Warp, remembered
 
 if TYPE_CHECKING:
     import pygame
+
+    from visualizer.output.projection import Projection
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 # Windows would otherwise stretch a small picture on a fine screen.
@@ -117,9 +120,9 @@ def displays() -> list[tuple[int, int]]:
 class Window:
     """A resizable window with an OpenGL 3.3 core context. A context manager; one at a time.
 
-    size: width and height in pixels of what is drawn. minimised: nobody can see it. closed: somebody
-    wants it closed. period: seconds from refresh to refresh. renderer: the name of what
-    draws, e.g. "llvmpipe".
+    size: width and height in pixels of what is drawn, before it is warped; whole: of the window. minimised:
+    nobody can see it. closed: somebody wants it closed. period: seconds from refresh to refresh.
+    renderer: the name of what draws, e.g. "llvmpipe".
     """
 
     def __init__(
@@ -144,12 +147,15 @@ class Window:
             raise
         self.minimised = False
         self.closed = False
+        self._warp = Warp()
+        self._projection: Projection | None = None
         self.fullscreen = False
         self.period = USUAL_S
         self._swapped = time.perf_counter()
         self._measure()
         if fullscreen:
             self.toggle_fullscreen()
+        self.warp = remembered(self.screen)
 
     def _open(self, title: str, size: tuple[int, int], monitor: int | None, vsync: bool) -> None:
         pygame = self._pygame
@@ -200,8 +206,45 @@ class Window:
         GL.glBindVertexArray(GL.glGenVertexArrays(1))
 
     def _measure(self) -> None:
-        width, height = self._pygame.display.get_window_size()
-        self.size = width, height
+        width, height = self.whole = self._pygame.display.get_window_size()
+        self.size = (height, width) if self._warp.on_its_side else (width, height)
+
+    @property
+    def screen(self) -> str:
+        """What the monitor that it is on is known by from show to show: its number and its size."""
+        number = self._sdl.display_index
+        width, height = self._pygame.display.get_desktop_sizes()[number]
+        return f"{number} {width}x{height}"
+
+    @property
+    def warp(self) -> Warp:
+        """How the picture lies in the window."""
+        return self._warp
+
+    @warp.setter
+    def warp(self, warp: Warp) -> None:
+        self._warp = warp
+        self._measure()
+        if self._projection is None and not warp.does_nothing:
+            from visualizer.output.projection import Projection
+
+            self._projection = Projection()
+        if self._projection is not None:
+            self._projection.redirect(*self.size, not warp.does_nothing)
+
+    def hold(self, corner: int | None) -> None:
+        """Show the corners, and which one is moved; None shows none."""
+        if self._projection is None:
+            from visualizer.output.projection import Projection
+
+            self._projection = Projection()
+        self._projection.held = corner
+        self.warp = self._warp
+
+    def place(self, position: tuple[int, int]) -> tuple[float, float]:
+        """Pixels of the window, as of the mouse, to pixels of what is drawn."""
+        x, y = self._warp.seen_at(position[0] / self.whole[0], position[1] / self.whole[1])
+        return x * self.size[0], y * self.size[1]
 
     @property
     def aspect(self) -> float:
@@ -235,7 +278,7 @@ class Window:
             if bare:
                 sdl.size, sdl.position = self._place
         self.show_pointer(False)
-        self._measure()
+        self.warp = self._warp
 
     def events(self, wait: float = 0.0) -> list:
         """The pygame events since the last call; the window's own are already acted upon.
@@ -255,7 +298,7 @@ class Window:
             elif event.type in (pygame.WINDOWRESTORED, pygame.WINDOWSHOWN, pygame.WINDOWMAXIMIZED):
                 self.minimised = False
             elif event.type in (pygame.WINDOWRESIZED, pygame.WINDOWSIZECHANGED):
-                self._measure()
+                self.warp = self._warp
         return events
 
     def show_pointer(self, show: bool) -> None:
@@ -268,6 +311,8 @@ class Window:
 
     def finish(self) -> None:
         """Have all drawing done that the processor does, so that its time can be told from the swap's."""
+        if self._projection is not None and self._projection.on:
+            self._projection.show(self._warp, *self.whole)
         if self.software:
             from visualizer.output.graphics import GL
 
