@@ -14,8 +14,8 @@ from visualizer.learning.finding.graph import Graph
 
 # Points nearer than this are right, and those that are further away than that are no worse; in torsos.
 NEAR, FAR = 0.05, 1.5
-# Of points that are not the main ones; of the network's doubt that there is anybody.
-OTHERS, DOUBT = 0.3, 0.1
+# Of points that are not the main ones, and of the face; of the network's doubt that there is anybody.
+OTHERS, FACE, DOUBT = 0.3, 0.6, 0.1
 # How far what is cut out varies.
 LARGER, TURN = (0.92, 1.1), 0.08
 
@@ -27,6 +27,7 @@ class PoseLoss:
         """network: pictures [n, 256, 256, 3] to points [n, 195] and presence [n, 1]."""
         self._network = network
         weights = torch.full((N_POINTS,), OTHERS)
+        weights[:11] = FACE
         weights[list(body.MAIN)] = 1.0
         self._weights = weights / weights.sum()
 

@@ -20,13 +20,20 @@ def luma(pictures: torch.Tensor) -> torch.Tensor:
     return (pictures * weights).sum(1, keepdim=True)
 
 
-def staged(pictures: torch.Tensor, masks: torch.Tensor, matter: torch.Tensor | None = None) -> torch.Tensor:
-    """People [n, 3, 256, 256] with their masks [n, 1, 256, 256], staged; of matter [n, 3, 256, 256] if
-    given."""
+def staged(
+    pictures: torch.Tensor,
+    masks: torch.Tensor,
+    matter: torch.Tensor | None = None,
+    heads: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """People [n, 3, 256, 256] with their masks [n, 1, 256, 256], staged; of matter [n, 3, 256, 256] if given.
+
+    heads: [n, 1, 256, 256], how much a pixel is the head's, whose features show more.
+    """
     if matter is None:
         figure, ground = _lifted(pictures, masks, PERSON), _calm(pictures)
     else:
-        figure = _lifted(matter, torch.ones_like(masks), MATTER) * _relief(luma(pictures), masks)
+        figure = _lifted(matter, torch.ones_like(masks), MATTER) * _relief(luma(pictures), masks, heads)
         ground = _calm(matter)
     return torch.lerp(ground, figure, masks).clamp(0, 1)
 
@@ -45,11 +52,12 @@ def _lifted(pictures: torch.Tensor, masks: torch.Tensor, to: float) -> torch.Ten
     return pictures.clamp(1e-3, 1) ** (math.log(to) / mean.clamp(0.02, 0.98).log()).clamp(0.45, 1)
 
 
-def _relief(light: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+def _relief(light: torch.Tensor, masks: torch.Tensor, heads: torch.Tensor | None) -> torch.Tensor:
     """Light and shade of a body, without its clothes' own lightness: what differs from its surroundings."""
     small = F.avg_pool2d(torch.cat([masks, light * masks], 1), 4)
     wide = F.interpolate(F.avg_pool2d(small, 7, 1, 3), scale_factor=4, mode="bilinear")
     usual = wide[:, 1:] / wide[:, :1].clamp(min=1e-3)
     near = F.interpolate(F.avg_pool2d(small[:, :1], 3, 1, 1), scale_factor=4, mode="bilinear")
     detail = ((light - usual) / (usual + 0.08)).clamp(-0.5, 0.8)
-    return (1 + RELIEF * detail) * (RIM + 0.5 * near)
+    strength = RELIEF if heads is None else RELIEF + heads
+    return (1 + strength * detail).clamp(min=0.15) * (RIM + 0.5 * near)

@@ -1,6 +1,6 @@
 """The figure's trainer: draw people from their pose, in their own colours and of other matter.
 
-Half of each batch shows people of the photos as they are, half the same of matter that is drawn by the
+A third of each batch shows people of the photos as they are, the others are of matter that is drawn by the
 generator; both lifted out of a calm ground (`staging`). What is drawn is compared by the features of two
 networks, most of all within the person; by their means and spreads there, as places of petals can't be
 known; by the pose that is found in it; and by discriminators that know the pose (pix2pix: Isola et al.
@@ -33,14 +33,17 @@ from visualizer.learning.figures.staging import staged
 from visualizer.learning.pictures import to_tensor, to_uint8
 from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.figure import LIMBS, MARKS, Figure, FigureBlock, Maps
-from visualizer.neural.generator import Generator, strip_prefix
+from visualizer.neural.generator import PICTURE_SIZE, Generator, strip_prefix
 from visualizer.neural.layout import channels_last
 from visualizer.neural.precision import fast_dtype, fast_numbers
 
 FEATURE_WEIGHT, SECOND_WEIGHT, PIXEL_WEIGHT, SPREAD_WEIGHT = 4.0, 3.0, 4.0, 2.0
-POSE_WEIGHT, ADVERSARIAL_WEIGHT = 0.6, 0.35
-# A pixel of the person counts so much more than one of the ground.
-WITHIN = 3.0
+POSE_WEIGHT, ADVERSARIAL_WEIGHT = 1.2, 0.35
+# A pixel of the person counts so much more than one of the ground, and one of the head still more: by faces
+# people are found, and front is told from back.
+WITHIN, HEAD = 3.0, 7.0
+# Of a batch, the people who are as they are; the others are of other matter.
+OWN = 3
 # Of the eyes' maps, those that are compared: the second eye's finest costs as much as all others; and those
 # whose spread is.
 SECOND_MAPS, SPREAD_MAPS = slice(N_CLASSIFIER_MAPS + 1, None), (1, 2, 5, 6)
@@ -49,7 +52,7 @@ LEARNING_RATE, NEW_PACE, RISING_STEPS = 4e-3, 2.0, 40
 NEW = ("pose.", "join", "start")
 SMALLEST_WEIGHT, SMALLEST_BIAS = 6e-4, 1e-2
 DISCRIMINATOR_LEARNING_RATE = 2e-4
-LARGEST_GRADIENT, AVERAGE_DECAY = 10.0, 0.997
+LARGEST_GRADIENT, AVERAGE_DECAY = 10.0, 0.99
 # The discriminators begin after so many steps, are heeded later, and fully after so many more.
 DISCRIMINATOR_STEPS, WARM_UP_STEPS, FADE_IN_STEPS = 90, 150, 200
 SETTLING = 0.35
@@ -138,7 +141,10 @@ class FigureTrainer:
             sight = self.eyes.look(targets)
         self._stds = [m.float().std((0, 2, 3)) for m in sight.maps]
         codes = torch.cat(
-            [self.encoder.from_features(sight.maps[N_CLASSIFIER_MAPS - 1])[: len(matter)], matter]
+            [
+                self.encoder.from_features(sight.maps[N_CLASSIFIER_MAPS - 1])[: len(targets) - len(matter)],
+                matter,
+            ]
         )
         x = maps = self._maps(points)
         for conv in figure.pose:
@@ -183,12 +189,13 @@ class FigureTrainer:
         self.step_count = self.first_step = int(weights.load(path, "figure")[1]["steps"])
 
     def _batch(self, n: int) -> tuple[torch.Tensor, ...]:
-        """(pictures to draw [n, 3, 256, 256], masks, points, codes of the second half's matter)."""
+        """(pictures to draw [n, 3, 256, 256], masks, points, codes of the later ones' matter)."""
         pictures, masks, points = (part.to(self.device) for part in self.people.batch(n, self.rng))
-        half = n // 2
-        chosen = torch.from_numpy(self.rng.integers(0, len(self._matter), half))
+        own = n // OWN
+        chosen = torch.from_numpy(self.rng.integers(0, len(self._matter), n - own))
         matter = to_tensor(self._matter[chosen]).to(self.device)
-        targets = [staged(pictures[:half], masks[:half]), staged(pictures[half:], masks[half:], matter)]
+        heads = _heads(self._maps(points[own:]))
+        targets = [staged(pictures[:own], masks[:own]), staged(pictures[own:], masks[own:], matter, heads)]
         return (
             torch.cat(targets).contiguous(memory_format=torch.channels_last),
             masks,
@@ -215,17 +222,17 @@ class FigureTrainer:
     def step(self) -> Losses:
         """One update of both sides."""
         targets, masks, points, matter = self._batch(self.batch_size)
-        half = len(targets) - len(matter)
+        own = len(targets) - len(matter)
         strength = min(1.0, max(0.0, (self.steps_here - WARM_UP_STEPS) / FADE_IN_STEPS))
         g_loss = d_loss = torch.zeros((), device=self.device)
         with fast_numbers(self.device):
             with torch.no_grad():
                 real = self.eyes.look(targets)
-                codes = self.encoder.from_features(real.maps[N_CLASSIFIER_MAPS - 1])[:half]
+                codes = self.encoder.from_features(real.maps[N_CLASSIFIER_MAPS - 1])[:own]
                 maps = self._maps(points)
             made = self.figure(points, torch.cat([codes, matter])).float()
             seen = self.eyes.look(made)
-            weight = 1 + WITHIN * masks
+            weight = 1 + WITHIN * masks + HEAD * _heads(maps)
             parts = (slice(N_CLASSIFIER_MAPS), SECOND_MAPS)
             feature, second = (_distance(seen.maps[part], real.maps[part], weight) for part in parts)
             pixel = (
@@ -234,7 +241,7 @@ class FigureTrainer:
             )
             seen_maps, real_maps = ([sight.maps[i] for i in SPREAD_MAPS] for sight in (seen, real))
             spread = _spread_distance(seen_maps, real_maps, masks)
-            pose = self._pose_loss(made[half:], points[half:])
+            pose = self._pose_loss(made[own:], points[own:])
             loss = FEATURE_WEIGHT * feature + SECOND_WEIGHT * second + PIXEL_WEIGHT * pixel
             loss = loss + SPREAD_WEIGHT * spread + POSE_WEIGHT * pose
             if strength:
@@ -323,6 +330,11 @@ class FigureTrainer:
         sheet = np.concatenate([np.concatenate(list(to_uint8(row)), axis=1) for row in shown])
         half = (sheet.shape[1] // 2, sheet.shape[0] // 2)
         Image.fromarray(sheet).resize(half, Image.Resampling.LANCZOS).save(path)
+
+
+def _heads(maps: torch.Tensor) -> torch.Tensor:
+    """[n, 1, 256, 256] how deep pixels lie in the head, 0..1."""
+    return F.interpolate(maps[:, :1].clamp(min=0), size=PICTURE_SIZE, mode="bilinear").sqrt()
 
 
 def _told(maps: torch.Tensor, features: Sequence[torch.Tensor]) -> list[torch.Tensor]:
