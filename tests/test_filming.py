@@ -108,6 +108,21 @@ def test_sound_and_pictures_stay_in_step(tmp_path, rate, drift):
     assert np.abs(np.diff(clicks) - 1).max() < 0.005  # stretched, never cut
 
 
+@pytest.mark.parametrize("late", [0.0, 0.08, 0.3, 2.3])
+def test_sound_that_begins_later_is_in_step_at_once(tmp_path, late):
+    lockstep = Lockstep(Film(av.open(str(tmp_path / "film.mkv"), "w"), Codec(), (64, 36), FPS, SR))
+    for number in range(5 * 30):
+        when = number / 30
+        lockstep.show((WHITE if is_on(when) else BLACK)[:36, :64].numpy(), when)
+        if when >= late:
+            lockstep.hear(click(when + np.arange(1470) / SR).repeat(2, axis=1), when, SR)
+    lockstep.finish()
+    flashes, clicks = onsets(str(tmp_path / "film.mkv"))
+    clicks = clicks[clicks > late]  # the one before is heard only in part
+    assert len(flashes) == 5 and len(clicks) == 4 - int(late)
+    assert np.abs(clicks - flashes[-len(clicks) :]).max() < 0.01
+
+
 def test_a_gap_in_the_sound_is_silence_and_the_show_goes_on(tmp_path):
     container = av.open(str(tmp_path / "film.mkv"), "w")
     lockstep = Lockstep(Film(container, Codec(), (64, 36), FPS, SR))

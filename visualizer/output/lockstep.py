@@ -34,6 +34,7 @@ class Lockstep:
         self.film = film
         self._start: float | None = None
         self._end = 0  # samples in the film's sound so far
+        self._silent = True  # so that the next sound can be put where it belongs
         self._early: deque[tuple[np.ndarray, float, float]] = deque(maxlen=KEPT)
         self._rate: float | None = None
         self._resampler: av.AudioResampler | None = None
@@ -64,10 +65,10 @@ class Lockstep:
         block = np.nan_to_num(self._resampled(samples, sr)).clip(-1, 1)
         rate = self.film.sr
         gap = round((begin - self._start) * rate) - self._end
-        if gap > JUMP_S * rate:
-            self._add(np.zeros((gap, 2), np.float32))
-        elif gap < -JUMP_S * rate or self._end == 0:
+        if self._silent or abs(gap) > JUMP_S * rate:
+            self._add(np.zeros((max(0, gap), 2), np.float32))
             block = block[max(0, -gap) :]
+            self._silent = not len(block)
         elif gap:
             most = STRETCH * len(block)
             block = _stretched(block, round(min(most, max(-most, HASTE * gap))))
@@ -82,6 +83,7 @@ class Lockstep:
         late = round((self.film.n_frames / self.film.fps - PATIENCE_S) * self.film.sr) - self._end
         if late > 0:
             self._add(np.zeros((late, 2), np.float32))
+            self._silent = True
         self.film.add_due_sound()
 
     def _add(self, block: np.ndarray) -> None:
