@@ -21,6 +21,7 @@ from program import ENVIRONMENT, ran, started
 from screen import wait_for, x_server
 
 from visualizer.common.errors import UserError
+from visualizer.offline.flash_check import check_video
 from visualizer.output import outlet, targets
 from visualizer.output.codecs import Codec, bits, hardware, live_codec, works
 from visualizer.output.film import Film
@@ -153,8 +154,8 @@ def outlets(told):
     made.close()
 
 
-def shape(size=SIZE, fps=FPS):
-    return (lambda: size), fps, "a test"
+def shape(size=SIZE, fps=FPS, limited=True):
+    return (lambda: size), fps, limited
 
 
 def on(outlets, receiver):
@@ -188,7 +189,9 @@ def test_a_recording(outlets, told, tmp_path, suffix):
         video, audio = container.streams.video[0], container.streams.audio[0]
         assert (video.codec.name, audio.codec.name) == ("h264", "aac")
         assert (video.width, video.height, video.average_rate) == (*SIZE, FPS)
-        assert container.metadata.get("comment", container.metadata.get("COMMENT")) == "a test"
+        assert (
+            container.metadata.get("comment", container.metadata.get("COMMENT")) == "recorded with visualizer"
+        )
         assert container.duration / 1e6 == pytest.approx(4, abs=0.05)
     if suffix == ".mp4":  # which no longer is in pieces: all players can seek in it
         boxes, data = [], path.read_bytes()
@@ -224,6 +227,21 @@ def test_a_window_of_another_shape_is_recorded_undistorted(outlets, tmp_path):
     assert columns.mean() == pytest.approx(159.5, abs=1.5) and rows.mean() == pytest.approx(89.5, abs=1.5)
 
 
+@pytest.mark.parametrize("limited", [True, False])
+def test_a_film_keeps_the_flash_rule(outlets, tmp_path, limited):
+    """Frames just within the rule, which compression may carry beyond it, and then some; by our own analyser."""
+    path = tmp_path / "show.mp4"
+    added = on(outlets, Recording(path, *shape(limited=limited)))
+    for number in range(120):
+        outlets.show(BLACK if number // 3 % 2 else BLACK + 100, number / 30)
+        wait_for(lambda n=number: added.shown > n, 30, 0.001)
+    outlets.end(added)
+    assert added.join(60)
+    assert check_video(path).safe is limited
+    with av.open(str(path)) as container:
+        assert ("NOT limited" in container.metadata["comment"]) is not limited
+
+
 SHOW = """
     import sys, time
     import torch
@@ -234,7 +252,7 @@ SHOW = """
     from visualizer.output.outlet import Outlets
 
     outlets = Outlets(print)
-    added = outlets.add(Recording(Path(sys.argv[1]), lambda: (320, 180), Fraction(30), ""))
+    added = outlets.add(Recording(Path(sys.argv[1]), lambda: (320, 180), Fraction(30), True))
     while added.state != "on":
         time.sleep(0.01)
     begin = time.perf_counter()

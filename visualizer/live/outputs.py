@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # Where somebody records who gave no name.
 UNNAMED = Path("visualizer.mp4")
-COMMENT = "recorded with visualizer"
 
 
 class Outputs:
@@ -28,7 +27,7 @@ class Outputs:
     ):
         """size: of the window, in pixels; limited: whether flashes are."""
         self._outlets, self._wishes, self._size = outlets, wishes, size
-        self._comment = COMMENT + ("" if limited else "; flashes are NOT limited")
+        self._limited = limited
         self._record: Outlet | None = None
         self._stream: Outlet | None = None
 
@@ -104,8 +103,8 @@ class Outputs:
             raise UserError("nothing comes of the show any more, and it has no window: it has ended.")
         return "  ".join(marks)
 
-    def _shape(self) -> tuple[Callable[[], tuple[int, int]], Fraction | None, str]:
-        return self._size, self._wishes.fps, self._comment
+    def _shape(self) -> tuple[Callable[[], tuple[int, int]], Fraction | None, bool]:
+        return self._size, self._wishes.fps, self._limited
 
 
 def _clock(outlet: Outlet) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.common.errors import UserError
@@ -21,7 +22,9 @@ from visualizer.output import targets
 from visualizer.output.encoder import END, FRAME, SOUND, pack
 from visualizer.output.outlet import Receiver
 from visualizer.output.targets import Target
+from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
 
+COMMENT = "recorded with visualizer"
 # The largest film, in pixels, either way round.
 MOST = (1920, 1080)
 # How long an encoder may take to begin: it tries what graphics cards have.
@@ -35,9 +38,12 @@ class Film(Receiver):
 
     hears = True
 
-    def __init__(self, size: Callable[[], tuple[int, int]], fps: Fraction | None, comment: str):
-        """size: of the window, asked for when it begins; fps: None is what the encoder can do."""
-        self._size, self._fps, self._comment = size, fps, comment
+    def __init__(self, size: Callable[[], tuple[int, int]], fps: Fraction | None, limited: bool):
+        """size: of the window, asked for when it begins; fps: None is what the encoder can do; limited:
+        whether flashes are."""
+        self._size, self._fps, self._limited = size, fps, limited
+        self._limiter = FlashLimiter()
+        self._shown: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._said: dict[str, Any] = {}
         self._ready = threading.Event()
@@ -57,8 +63,10 @@ class Film(Receiver):
             "size": targets.even_size(*self._size(), MOST),
             "fps": str(self._fps) if self._fps else None,
             "sr": SAMPLE_RATE,
-            "comment": self._comment,
+            "comment": COMMENT + ("" if self._limited else "; flashes are NOT limited"),
         }
+        # What was just within the rule on a screen may be beyond it when it has been compressed.
+        self._limiter, self._shown = FlashLimiter(self._limited, FILE_MARGIN), None
         self._said = {}
         self._ready.clear()
         # -P: what lies in the folder where a person works is no part of this. A session of its own: Ctrl-C at
@@ -70,6 +78,7 @@ class Film(Receiver):
             stderr=subprocess.DEVNULL,
             bufsize=0,
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
         )
         self._reader = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
         self._reader.start()
@@ -79,6 +88,9 @@ class Film(Receiver):
         self.rate = float(Fraction(self._said["ready"]))
 
     def show(self, pixels: np.ndarray, when: float) -> None:
+        dt = 0.0 if self._shown is None else max(0.0, when - self._shown)
+        self._shown = when
+        pixels = self._limiter(torch.from_numpy(pixels), dt).numpy()
         height, width, _ = pixels.shape
         self._send(pack(FRAME, height, width, when), np.ascontiguousarray(pixels))
 
