@@ -229,7 +229,7 @@ def test_a_window_of_another_shape_is_recorded_undistorted(outlets, tmp_path):
 
 @pytest.mark.parametrize("limited", [True, False])
 def test_a_film_keeps_the_flash_rule(outlets, tmp_path, limited):
-    """Frames just within the rule, which compression may carry beyond it, and then some; by our own analyser."""
+    """Frames just within the rule, which compression may carry beyond it; by our own analyser."""
     path = tmp_path / "show.mp4"
     added = on(outlets, Recording(path, *shape(limited=limited)))
     for number in range(120):
