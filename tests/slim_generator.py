@@ -2,11 +2,12 @@
 
     python tests/slim_generator.py LARGE.safetensors -o SLIM.safetensors FOLDER... [--minutes 30]
         [--from START] [--channels 192 128 64 48 16] [--refined 1] [--seed 0] [--rate 0.003]
-        [--batch-size 8] [--compute cpu]
+        [--batch-size 8] [--photos 950] [--compute cpu]
 
 The channels that matter least to the layer after them are left out (after Li et al. 2017,
 arXiv:1608.08710); what is left learns to draw the large generator's pictures (distillation: Hinton et
-al. 2015, arXiv:1503.02531) of the codes of photos, of the shipped bank, and of what lies between them.
+al. 2015, arXiv:1503.02531) of the codes of photos, of the shipped bank, of what lies between them, and of mixtures, shape
+of one and matter of another.
 `visualizer train --from` can go on with the outcome. --from starts
 from a generator that is slimmer already. Ctrl-C ends it early and saves; --from goes on.
 """
@@ -39,24 +40,25 @@ from visualizer.neural.generator import (
 from visualizer.neural.inference import choose_device
 from visualizer.neural.layout import channels_last
 
-# Photos of each folder whose codes it learns on.
-PHOTOS = 950
 # Part of the codes that are not in between.
 WHOLE = 0.15
+# Part of the batches whose matter is another's than their shape.
+MIXED = 1 / 3
 WARM_UP = 50
 
 
 class Codes:
     """An endless supply of codes: half of photos, half of a bank, mostly in between."""
 
-    def __init__(self, folders: list[Path], generator: Path, seed: int, device: torch.device):
+    def __init__(self, folders: list[Path], most: int, generator: Path, seed: int, device: torch.device):
+        """most: photos of each folder."""
         self.device = device
         self.rng = np.random.default_rng(seed)
         encoder = Encoder.load(generator, Classifier.load(assets.model("classifier.safetensors")))
         chosen: list[Path] = []
         for folder in folders:
             paths, _ = pictures.split(pictures.find(folder))
-            chosen += [paths[i] for i in self.rng.permutation(len(paths))[:PHOTOS]]
+            chosen += [paths[i] for i in self.rng.permutation(len(paths))[:most]]
         with torch.no_grad(), bar(len(chosen), "encoding", "photo") as progress:
             photos = []
             for i in range(0, len(chosen), 16):
@@ -70,7 +72,13 @@ class Codes:
         picks = [source[self.rng.integers(0, len(source), n)] for source in self.sources]
         return torch.where(torch.from_numpy(self.rng.random((n, 1)) < 0.5), *picks)
 
+    def shape_and_matter(self, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Codes [n, 4096] of both: the same, or in a third of all cases each other's."""
+        shape = self.draw(n)
+        return shape, self.draw(n) if self.rng.random() < MIXED else shape
+
     def draw(self, n: int) -> torch.Tensor:
+        """Codes [n, 4096]."""
         t = self.rng.random((n, 1), np.float32)
         t[self.rng.random((n, 1)) < WHOLE] = 0
         return between(self._some(n), self._some(n), torch.from_numpy(t)).to(self.device)
@@ -135,10 +143,10 @@ def learn(
         pace = rate * min(1, step / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
         for group, size in zip(optimiser.param_groups, sizes, strict=True):
             group["lr"] = pace * size
-        batch = codes.draw(batch_size)
+        shape, matter = codes.shape_and_matter(batch_size)
         with torch.no_grad():
-            goal = large(batch)
-        loss = 255 * F.l1_loss(slim(batch), goal)
+            goal = large(shape, matter)
+        loss = 255 * F.l1_loss(slim(shape, matter), goal)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -157,11 +165,12 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--photos", type=int, default=950, help="of each folder")
     parser.add_argument("--compute", choices=("auto", "cpu", "cuda"), default="auto")
     args = parser.parse_args()
     tensors, metadata = weights.load(args.large, "generator")
     large = Generator.load(args.large)
-    codes = Codes(args.folders, args.large, args.seed, choose_device(args.compute))
+    codes = Codes(args.folders, args.photos, args.large, args.seed, choose_device(args.compute))
     start = Generator.load(args.start or args.large)
     slim = slimmer(start, args.channels, args.refined, codes.draw(64).cpu())
     recent, steps = 0.0, 0
