@@ -6,10 +6,9 @@
 
 The channels that matter least to the layer after them are left out (after Li et al. 2017,
 arXiv:1608.08710); what is left learns to draw the large generator's pictures (distillation: Hinton et
-al. 2015, arXiv:1503.02531) of the codes of photos, of the shipped bank, of what lies between them, and of mixtures, shape
-of one and matter of another.
-`visualizer train --from` can go on with the outcome. --from starts
-from a generator that is slimmer already. Ctrl-C ends it early and saves; --from goes on.
+al. 2015, arXiv:1503.02531) of the codes of photos, of the shipped bank, of what lies between them, and of
+mixtures, shape of one and matter of another. `visualizer train --from` can go on with the outcome. --from
+starts from a generator that is slimmer already. Ctrl-C ends it early and saves; --from goes on.
 """
 
 import argparse

@@ -45,8 +45,8 @@ def test_it_comes_nearer_and_its_file_is_a_generator(large, codes, tmp_path):
     class Supply:
         device = torch.device("cpu")
 
-        def draw(self, n):
-            return codes[torch.randperm(len(codes))[:n]]
+        def shape_and_matter(self, n):
+            return codes[torch.randperm(len(codes))[:n]], codes[torch.randperm(len(codes))[:n]]
 
     slim = slim_generator.slimmer(large, THIN, 1, codes)
     before = distance(slim, large, codes)
