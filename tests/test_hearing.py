@@ -3,6 +3,7 @@
 import pytest
 
 from visualizer.audio.codebook import Codebook
+from visualizer.audio.ears import nowhere
 from visualizer.common.errors import UserError
 from visualizer.latent.ring import Ring
 from visualizer.live.hearing import Hearing
@@ -34,7 +35,7 @@ class Slow:
 
 def test_the_show_goes_on_after_the_demo_tune_however_long_it_takes_to_listen_again(codebook):
     backstage = Slow()
-    hearing = Hearing("microphone", None, Ring(), backstage)
+    hearing = Hearing("microphone", None, Ring(), backstage, nowhere)
     hearing.begin(codebook)
     hearing.toggle_demo()
     hearing.sound, hearing._opened = Ended(), 2  # as backstage would have it
@@ -43,7 +44,7 @@ def test_the_show_goes_on_after_the_demo_tune_however_long_it_takes_to_listen_ag
 
 
 def test_a_preset_chosen_during_the_demo_tune_names_the_microphones_sounds_after_it(codebook):
-    hearing = Hearing("microphone", None, Ring(), Slow())
+    hearing = Hearing("microphone", None, Ring(), Slow(), nowhere)
     hearing.begin(codebook)
     hearing.toggle_demo()
     other = Codebook(codebook.centroids, codebook.settings)
@@ -54,7 +55,7 @@ def test_a_preset_chosen_during_the_demo_tune_names_the_microphones_sounds_after
 
 
 def test_a_song_that_can_not_be_played_says_so_at_its_end(codebook):
-    hearing = Hearing("demo", None, Ring(), Slow())
+    hearing = Hearing("demo", None, Ring(), Slow(), nowhere)
     hearing.begin(codebook)
     hearing.sound, hearing._opened = Ended("x.mp3 holds no sound that can be decoded; try another copy"), 1
     with pytest.raises(UserError, match=r"try another copy\.$"):
