@@ -282,6 +282,28 @@ def test_changing_presets_does_not_jump_and_arrives(fade):
     np.testing.assert_allclose(codes[-1], targets(9)[stage.physics.pose.cluster], atol=0.01)
 
 
+@pytest.mark.parametrize("delay", [0.05, 0.4])
+def test_from_pictures_to_a_dancer_and_back(delay):
+    """Codes of another space, other numbers in them, while paths glide: it goes over, and then arrives."""
+    narrow = targets(9)[:, :12]
+    stage = Stage(motion())
+    stage.run(1.0, music(stage.begin, 1.0))
+    for _ in range(2):
+        stage.physics.use(Motion(narrow, Choreography(Spring(0.1, 0.1), 0.1)), 0.5)
+        stage.physics._tick(stage.now)
+        stage.physics.use(motion(seed=3), 0.5)
+        stage.physics._tick(stage.now)
+        stage.now += 0.2
+    stage.physics.use(Motion(narrow, Choreography(Spring(0.1, 0.1), 0.1)), 0.5)
+    for i, event in enumerate(music(stage.now, 3.0, every=1000)):
+        stage.ring.push(event)
+        stage.now = max(stage.now, event.time + delay * (i % 2))
+        stage.physics._tick(stage.now)
+    shown = stage.physics.pose.code(stage.now + 0.02).shape
+    assert shown.shape == (12,) and np.isfinite(shown).all() and stage.physics.errors == 0
+    np.testing.assert_allclose(shown, narrow[stage.physics.pose.cluster], atol=0.01)
+
+
 def test_both_presets_hear_while_they_change():
     stage = Stage(motion(hold=0.0))
     events = list(music(stage.begin, 3.0))

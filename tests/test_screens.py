@@ -167,5 +167,7 @@ def test_corners_are_dragged_by_mouse_and_keys(screen, tmp_path):
     with screen.show("live", "--size", "640x400", XDG_CONFIG_HOME=folder) as show:
         wait_for(lambda: show.picture()[200:, 300:].mean() > 8, 60)
         assert show.picture()[:60, :90].max() == 0
-        show.press("e", "BackSpace", "y", "y", "y", "e")
+        show.press("e")
+        time.sleep(0.5)  # what comes in the same moment is no key of the pinning yet
+        show.press("BackSpace", "y", "y", "y", "e")
         wait_for(lambda: shown_settings(tmp_path)["corners"] == [[0, 0], [1, 0], [1, 1], [0, 1]], 20)

@@ -238,7 +238,7 @@ class Physics:
             replace(changed, _glide=None)._code(after),
         )
         if all(
-            np.linalg.norm(new - old) < 1e-3 * np.linalg.norm(new)
+            old.shape == new.shape and np.linalg.norm(new - old) < 1e-3 * np.linalg.norm(new)
             for old, new in zip(old_path, new_path, strict=True)
         ):
             return changed

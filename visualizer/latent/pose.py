@@ -70,9 +70,10 @@ class Glide:
 
     @classmethod
     def between(cls, old: Code, new: Code, begin: float, seconds: float) -> Glide:
-        """From the old code to the new one's path."""
+        """From the old code to the new one's path. One of another space goes over at once."""
         radius = tuple(float(np.linalg.norm(a) - np.linalg.norm(b)) for a, b in zip(old, new, strict=True))
-        return cls(Code(*(a - b for a, b in zip(old, new, strict=True))), radius, begin, seconds)
+        offset = (a - b if a.shape == b.shape else a for a, b in zip(old, new, strict=True))
+        return cls(Code(*offset), radius, begin, seconds)
 
     def apply(self, code: Code, time: float) -> Code:
         left = 1 - ease((time - self.begin) / self.seconds)
