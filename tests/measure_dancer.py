@@ -24,8 +24,8 @@ from visualizer.latent import body
 from visualizer.latent.bank import Bank
 from visualizer.latent.poses import Poses
 from visualizer.learning.finding.finder import Finder
-from visualizer.neural.figure_painter import make_figure_painter
 from visualizer.neural.figures import Figures
+from visualizer.neural.inference import make_painter
 
 LIMIT = 0.2
 NAMES = {0: "nose", 11: "shoulders", 13: "elbows", 15: "wrists", 23: "hips", 25: "knees", 27: "ankles"}
@@ -65,7 +65,7 @@ def main():
     bank = Bank.load(presets.resolve(table.file, path, "bank.file"))
     bank = bank.choose(table.classes, table.groups, table.styles)
     matter = bank.codes[rng.integers(0, len(bank), len(vectors))]
-    painter = make_figure_painter(Figures(wishes.figure).figure, torch.device("cpu"), torch.get_num_threads())
+    painter = make_painter(Figures(wishes.figure).figure, torch.device("cpu"), torch.get_num_threads())
     finder = Finder(wishes.judge)
     places = body.on_stage(vectors)[:, :, :2]
     hits, kept = [], []

@@ -17,7 +17,7 @@ from visualizer.latent.figurant import Limbs
 from visualizer.latent.particle import Spring
 from visualizer.latent.poses import Poses
 from visualizer.learning.finding.finder import Finder
-from visualizer.neural.figure_painter import OpenVinoFigurePainter, TorchFigurePainter, Troupe
+from visualizer.neural.figure_painter import TorchFigurePainter, Troupe
 from visualizer.neural.figures import Figures
 from visualizer.offline import engine as offline
 
@@ -35,7 +35,8 @@ def matter():
 
 @pytest.fixture(scope="module")
 def painter():
-    return OpenVinoFigurePainter(Figures().figure, "f32", 2)
+    compiled = pytest.importorskip("visualizer.neural.openvino_painter")
+    return compiled.OpenVinoFigurePainter(Figures().figure, "f32", 2)
 
 
 def test_both_painters_draw_the_same(painter, poses, matter):

@@ -17,10 +17,10 @@ from visualizer.learning.dream import Dream
 from visualizer.learning.efficientnet import HEAD_CHANNELS, N_CLASSES
 from visualizer.learning.eyes import for_classifiers
 from visualizer.learning.judge import Judge
-from visualizer.learning.pictures import to_uint8
 from visualizer.learning.starts import random_starts
 from visualizer.neural.generator import Generator
 from visualizer.neural.generators import AnyGenerator
+from visualizer.neural.layout import to_uint8
 from visualizer.neural.precision import fast_numbers
 
 # The probability at which a climb to each style ends.

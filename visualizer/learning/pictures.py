@@ -45,12 +45,6 @@ def to_tensor(pictures: np.ndarray | torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(pictures).permute(0, 3, 1, 2).float() / 255
 
 
-def to_uint8(pictures: torch.Tensor) -> np.ndarray:
-    """[n, 3, h, w] float in 0..1 to [n, h, w, 3] uint8, rounded."""
-    scaled = pictures.detach().float().clamp(0, 1).mul(255).add(0.5).to(torch.uint8)
-    return scaled.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-
-
 def vary(photos: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     """Photos [n, 272, 272, 3] uint8 to pictures [n, 3, 256, 256] in 0..1, so that few stand for many.
 

@@ -35,10 +35,10 @@ from visualizer.learning.eyes import (
 )
 from visualizer.learning.growth import calibrate
 from visualizer.learning.moment_matching import MomentMatching, Spread
-from visualizer.learning.pictures import Pictures, to_uint8
+from visualizer.learning.pictures import Pictures
 from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.generator import Generator, strip_prefix
-from visualizer.neural.layout import channels_last
+from visualizer.neural.layout import channels_last, to_uint8
 from visualizer.neural.precision import fast_dtype, fast_numbers
 
 # The classifier's features, its pixels alike, and what the second eye sees.

@@ -90,8 +90,8 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     from visualizer.live.hearing import Hearing
     from visualizer.live.inputs import remembered
     from visualizer.neural import figures, generators, quality
-    from visualizer.neural.figure_painter import Troupe, make_figure_painter
-    from visualizer.neural.inference import choose_device, pictures_a_second
+    from visualizer.neural.figure_painter import Troupe
+    from visualizer.neural.inference import choose_device, make_painter, pictures_a_second
     from visualizer.neural.steadfast import show_painter
     from visualizer.neural.stream import PictureStream
     from visualizer.neural.stylegan.imported import StyleGan
@@ -131,7 +131,7 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
         rate = pictures_a_second(painter, code)
         if rate < EVERY_FRAME:
             backstage.warn(f"about {rate:.2g} pictures of {generator.name} a second here, blended.")
-    shown = Troupe(painter, lambda: make_figure_painter(troupe.figure, device, threads))
+    shown = Troupe(painter, lambda: make_painter(troupe.figure, device, threads))
     if look.poses is not None:
         shown(*look.example)
     ring = Ring()

@@ -27,6 +27,7 @@ from visualizer.neural.generator import (
     REFINED,
     STYLE_DIM,
     UpBlock,
+    shape_of,
     strip_prefix,
     without_mesh,
 )
@@ -152,11 +153,7 @@ class FigureBlock(UpBlock):
         x = F.leaky_relu(self.conv1(self.upsample(x)) + self.join(pose), 0.2)
         around = self.modulate(ground)[:, :, None, None]
         more = self.modulate(style)[:, :, None, None] - around
-        scale, shift = torch.addcmul(around, more, body).chunk(2, dim=1)
-        x = F.leaky_relu(self.conv2(torch.addcmul(shift, x, 1 + scale)), 0.2)
-        if self.refined:
-            x = x + F.leaky_relu(self.conv3(x), 0.2)
-        return x
+        return self.steered(x, torch.addcmul(around, more, body))
 
 
 class Figure(nn.Module):
@@ -231,7 +228,6 @@ class Figure(nn.Module):
     @classmethod
     def of(cls, state: dict[str, torch.Tensor]) -> Figure:
         """The figure of a state. Raises KeyError or RuntimeError if it has none."""
-        channels = [state[f"blocks.{i}.conv2.weight"].shape[0] for i in range(len(CHANNELS))]
-        figure = cls(channels, sum(f"blocks.{i}.conv3.weight" in state for i in range(len(CHANNELS))))
+        figure = cls(*shape_of(state))
         figure.load_state_dict(state)
         return figure

@@ -18,6 +18,8 @@ from visualizer.neural.openvino_graph import (
     leaky_with_next,
     linear,
     squares,
+    steered,
+    steering,
     transposed_conv,
 )
 
@@ -70,15 +72,6 @@ def _block(
     x: ov.Node, style: ov.Node, ground: ov.Node, pose: ov.Node, body: ov.Node, block: FigureBlock
 ) -> ov.Node:
     x = leaky_with_next(ops.add(transposed_conv(x, block.conv1), conv(pose, block.join)))
-    within, around = (
-        ops.split(
-            ops.unsqueeze(linear(s, block.modulate), ops.constant([2, 3])), ops.constant(1), 2
-        ).outputs()
-        for s in (style, ground)
-    )
+    within, around = (steering(s, block) for s in (style, ground))
     scale, shift = (ops.add(a, ops.multiply(ops.subtract(w, a), body)) for w, a in zip(within, around))
-    x = ops.add(ops.multiply(x, ops.add(scale, constant(1))), shift)
-    x = leaky(conv(x, block.conv2))
-    if block.refined:
-        x = ops.add(x, leaky(conv(x, block.conv3)))
-    return x
+    return steered(x, scale, shift, block)

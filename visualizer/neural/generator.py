@@ -52,7 +52,11 @@ class UpBlock(nn.Module):
 
     def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         x = F.leaky_relu(self.conv1(self.upsample(x)), 0.2)
-        scale, shift = self.modulate(style)[:, :, None, None].chunk(2, dim=1)
+        return self.steered(x, self.modulate(style)[:, :, None, None])
+
+    def steered(self, x: torch.Tensor, steering: torch.Tensor) -> torch.Tensor:
+        """All behind the first convolution. steering: scales and shifts [n, 2c, ...] of x [n, c, h, w]."""
+        scale, shift = steering.chunk(2, dim=1)
         x = F.leaky_relu(self.conv2(torch.addcmul(shift, x, 1 + scale)), 0.2)
         if self.refined:
             x = x + F.leaky_relu(self.conv3(x), 0.2)
@@ -115,18 +119,18 @@ class Generator(nn.Module):
     @classmethod
     def of(cls, state: dict[str, torch.Tensor]) -> Generator:
         """The generator of a state, of whatever channels. Raises KeyError or RuntimeError if it has none."""
-        generator = cls(*_shape(state))
+        generator = cls(*shape_of(state))
         generator.load_state_dict(state)
         return generator
 
 
-def _shape(tensors: dict[str, torch.Tensor]) -> tuple[list[int], int]:
-    """The channels of a generator's blocks, and how many are refined. Raises KeyError if it has none."""
-    blocks = list(takewhile(lambda i: f"blocks.{i}.conv2.weight" in tensors, count()))
+def shape_of(state: dict[str, torch.Tensor]) -> tuple[list[int], int]:
+    """The channels of a network's blocks, and how many are refined. Raises KeyError if it has none."""
+    blocks = list(takewhile(lambda i: f"blocks.{i}.conv2.weight" in state, count()))
     if not blocks:
         raise KeyError("blocks")
-    channels = [tensors[f"blocks.{i}.conv2.weight"].shape[0] for i in blocks]
-    return channels, sum(f"blocks.{i}.conv3.weight" in tensors for i in blocks)
+    channels = [state[f"blocks.{i}.conv2.weight"].shape[0] for i in blocks]
+    return channels, sum(f"blocks.{i}.conv3.weight" in state for i in blocks)
 
 
 def _without_norms(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -13,7 +13,7 @@ import torch
 from visualizer.common.errors import UserError
 from visualizer.neural.figure import Figure
 from visualizer.neural.generator import Generator, fold_upsampling
-from visualizer.neural.layout import channels_last
+from visualizer.neural.layout import channels_last, to_uint8
 from visualizer.neural.precision import fast_dtype
 from visualizer.neural.stylegan.imported import StyleGan
 
@@ -57,16 +57,21 @@ def make_painter(
 
     threads: of the CPU, at most; None leaves it to the library.
     """
-    if isinstance(generator, Figure):
-        from visualizer.neural.figure_painter import make_figure_painter
-
-        return make_figure_painter(generator, device, threads)
     if device.type == "cpu":
         try:
-            from visualizer.neural.openvino_painter import OpenVinoPainter
+            from visualizer.neural.openvino_painter import OpenVinoFigurePainter, OpenVinoPainter
         except ImportError:  # there is no OpenVINO for this processor
-            return TorchPainter(generator, device)
-        return OpenVinoPainter(generator, threads=threads)
+            pass
+        else:
+            if isinstance(generator, Figure):
+                return OpenVinoFigurePainter(generator, threads=threads)
+            return OpenVinoPainter(generator, threads=threads)
+    if isinstance(generator, Figure):
+        from visualizer.neural.figure_painter import TorchFigurePainter
+
+        return TorchFigurePainter(generator, device)
+    if device.type == "cpu":
+        return TorchPainter(generator, device)
     from visualizer.neural.cuda_painter import CudaPainter
 
     return CudaPainter(generator, device)
@@ -99,6 +104,4 @@ class TorchPainter:
     def __call__(self, shape: np.ndarray, matter: np.ndarray | None = None) -> np.ndarray:
         """See `Painter`."""
         codes = [torch.from_numpy(c).to(self.device, self.dtype) for c in (shape, matter) if c is not None]
-        pictures = self._generator(*codes)
-        pictures = pictures.permute(0, 2, 3, 1).float().mul(255).add(0.5)
-        return pictures.to(torch.uint8).contiguous().cpu().numpy()
+        return to_uint8(self._generator(*codes))

@@ -56,10 +56,18 @@ def leaky_with_next(x: ov.Node) -> ov.Node:
 
 def _block(x: ov.Node, style: ov.Node, block: UpBlock) -> ov.Node:
     x = leaky_with_next(transposed_conv(x, block.conv1))
-    scale, shift = (
-        ops.unsqueeze(part, ops.constant([2, 3]))
-        for part in ops.split(linear(style, block.modulate), ops.constant(1), 2).outputs()
-    )
+    scale, shift = steering(style, block)
+    return steered(x, scale, shift, block)
+
+
+def steering(style: ov.Node, block: UpBlock) -> list[ov.Node]:
+    """Scale and shift, [n, c, 1, 1] each."""
+    parts = ops.split(linear(style, block.modulate), ops.constant(1), 2).outputs()
+    return [ops.unsqueeze(part, ops.constant([2, 3])) for part in parts]
+
+
+def steered(x: ov.Node, scale: ov.Node, shift: ov.Node, block: UpBlock) -> ov.Node:
+    """As `UpBlock.steered`."""
     x = ops.add(ops.multiply(x, ops.add(scale, constant(1))), shift)
     x = leaky(conv(x, block.conv2))
     if block.refined:

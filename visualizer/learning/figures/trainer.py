@@ -30,11 +30,11 @@ from visualizer.learning.eyes import JUDGED, N_CLASSIFIER_MAPS, Eyes
 from visualizer.learning.figures.people import People
 from visualizer.learning.figures.pose_loss import PoseLoss
 from visualizer.learning.figures.staging import staged
-from visualizer.learning.pictures import to_tensor, to_uint8
+from visualizer.learning.pictures import to_tensor
 from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.figure import LIMBS, MARKS, Figure, FigureBlock, Maps
 from visualizer.neural.generator import PICTURE_SIZE, Generator, strip_prefix
-from visualizer.neural.layout import channels_last
+from visualizer.neural.layout import channels_last, to_uint8
 from visualizer.neural.precision import fast_dtype, fast_numbers
 
 FEATURE_WEIGHT, SECOND_WEIGHT, PIXEL_WEIGHT, SPREAD_WEIGHT = 4.0, 3.0, 4.0, 2.0
