@@ -20,7 +20,7 @@ RECEIVER = """
 import json, sys, time
 import numpy as np
 from visualizer.output.outlet import Outlets
-from visualizer.output.senders import make
+from visualizer.output import senders
 from cyndilib.finder import Finder
 from cyndilib.receiver import ReceiveFrameType, Receiver
 from cyndilib.audio_frame import AudioRecvFrame
@@ -29,7 +29,7 @@ from cyndilib.wrapper.ndi_recv import RecvBandwidth, RecvColorFormat
 
 words = []
 outlets = Outlets(words.append)
-outlet = outlets.add(make("ndi", (320, 180)))
+outlet = outlets.add(senders.of("ndi")((320, 180)))
 finder = Finder()
 finder.open()
 end = time.monotonic() + 30
@@ -101,6 +101,8 @@ def test_ndi_from_end_to_end(nowhere, tmp_path):
 class Kept(sender.Sender):
     """Keeps what it would send."""
 
+    module = "sys"
+
     def send(self, pixels, when):
         self.sent = pixels
 
@@ -133,14 +135,14 @@ def test_what_other_systems_have_is_told(kind, system):
     if {"Windows": "win32", "macOS": "darwin"}[system] == sys.platform:
         pytest.skip("it is there")
     with pytest.raises(UserError, match=f"is of {system} alone; elsewhere use --send ndi"):
-        senders.make(kind, (64, 36))
+        senders.of(kind)((64, 36))
 
 
 def test_without_a_camera_or_a_package_there_is_a_way_out(monkeypatch):
     pytest.importorskip("pyvirtualcam")
-    if sys.platform != "linux" or not camera.lacks():
+    if sys.platform != "linux" or not camera.Sender.lacks():
         pytest.skip("there is a virtual camera")
-    made = senders.make("camera", (64, 36))
+    made = senders.of("camera")((64, 36))
     with pytest.raises(UserError, match=r"there is no virtual camera .*; load its driver with sudo modprobe"):
         made.open()
     made.close()
@@ -151,7 +153,7 @@ def test_without_a_camera_or_a_package_there_is_a_way_out(monkeypatch):
     monkeypatch.setattr(extras.importlib, "import_module", none)
     with pytest.raises(UserError, match=r"--send camera needs .* pip install 'visualizer\[camera\]'"):
         camera.Sender((64, 36))
-    assert "visualizer[camera]" in camera.lacks()
+    assert "visualizer[camera]" in camera.Sender.lacks()
 
 
 def test_the_list_of_devices_has_them():

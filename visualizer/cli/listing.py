@@ -38,7 +38,7 @@ def _processors() -> list[str]:
 def _programs() -> list[str]:
     return [
         "Other programs (--send)",
-        *(f"  {kind:7} {senders.lacks(kind) or 'ready'}" for kind in senders.KINDS),
+        *(f"  {kind:7} {senders.of(kind).lacks() or 'ready'}" for kind in senders.KINDS),
     ]
 
 

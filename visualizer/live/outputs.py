@@ -34,7 +34,7 @@ class Outputs:
     def begin(self) -> None:
         """Do what was asked for at the start. Raises UserError for another program that can't be sent to."""
         for kind in self._wishes.send:
-            self._outlets.add(senders.make(kind, self._size()))
+            self._outlets.add(senders.of(kind)(self._size()))
         if self._wishes.record is not None:
             self.record(True)
         if self._wishes.stream is not None:

@@ -8,6 +8,7 @@ import av
 import numpy as np
 
 from visualizer.output.film import Film
+from visualizer.picture.framing import middle
 
 # A frame may come so much before or after its place, in frames, before one is left out or shown twice:
 # screens and films of the same rate would else do both whenever their beats drift past each other.
@@ -53,7 +54,7 @@ class Lockstep:
         while film.n_frames and place > film.n_frames + SLACK:
             film.add_again()
             self._sound()
-        film.add_picture(_middle(pixels, film.size[0] / film.size[1]))
+        film.add_picture(middle(pixels, film.size[0] / film.size[1]))
         self._sound()
 
     def hear(self, samples: np.ndarray, begin: float, sr: float) -> None:
@@ -112,11 +113,3 @@ def _stretched(block: np.ndarray, more: int) -> np.ndarray:
         return block
     places = np.linspace(0, n - 1, n + more)
     return np.stack([np.interp(places, np.arange(n), side) for side in block.T], axis=1).astype(np.float32)
-
-
-def _middle(pixels: np.ndarray, aspect: float) -> np.ndarray:
-    """What of a frame [h, w, 3] fills a film of that width / height."""
-    height, width, _ = pixels.shape
-    wide, high = min(width, round(height * aspect)), min(height, round(width / aspect))
-    left, top = (width - wide) // 2, (height - high) // 2
-    return pixels[top : top + high, left : left + wide]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import numpy as np
 import torch
 
 # The generator's zero padding tinges its outermost pixels, which reflection would double to a line.
 MARGIN = 4
+Pixels = TypeVar("Pixels", np.ndarray, torch.Tensor)
 
 
 def frame_shape(size: int, aspect: float, fit: str) -> tuple[int, int]:
@@ -14,6 +18,14 @@ def frame_shape(size: int, aspect: float, fit: str) -> tuple[int, int]:
     if fit == "fill":
         return (size, round(size * aspect)) if aspect < 1 else (round(size / aspect), size)
     return (round(size / aspect), size) if aspect < 1 else (size, round(size * aspect))
+
+
+def middle(pixels: Pixels, aspect: float) -> Pixels:
+    """As much of the middle of a frame [h, w, c] as has that width / height; a view of it."""
+    height, width = pixels.shape[:2]
+    high, wide = min(height, round(width / aspect)), min(width, round(height * aspect))
+    top, left = (height - high) // 2, (width - wide) // 2
+    return pixels[top : top + high, left : left + wide]
 
 
 def _mirrored(picture: torch.Tensor, axis: int, length: int) -> torch.Tensor:
@@ -37,8 +49,7 @@ def frame(picture: torch.Tensor, aspect: float, fit: str) -> torch.Tensor:
     picture = picture[MARGIN:-MARGIN, MARGIN:-MARGIN]
     size = len(picture)
     if fit == "fill":
-        top, left = ((size - side) // 2 for side in shape)
-        return picture[top : top + shape[0], left : left + shape[1]].contiguous()
+        return middle(picture, aspect).contiguous()
     if fit == "fit":
         bars = torch.zeros(*shape, 3, dtype=picture.dtype, device=picture.device)
         top, left = ((side - size) // 2 for side in shape)

@@ -15,14 +15,7 @@ Kind = Literal["camera", "ndi", "spout", "syphon"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def make(kind: Kind, size: tuple[int, int]) -> Sender:
-    """A receiver of frames that sends them on, at a width and height in pixels."""
-    module = importlib.import_module(f"visualizer.output.senders.{kind}")
-    sender: Sender = module.Sender(size)
-    return sender
-
-
-def lacks(kind: Kind) -> str:
-    """Why it can't be sent to on this machine, a sentence; "" if it can, as far as can be told before."""
-    lack: str = importlib.import_module(f"visualizer.output.senders.{kind}").lacks()
-    return lack
+def of(kind: Kind) -> type[Sender]:
+    """What sends frames on; made with a width and height in pixels, it is a receiver of them."""
+    found: type[Sender] = importlib.import_module(f"visualizer.output.senders.{kind}").Sender
+    return found

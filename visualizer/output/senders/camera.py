@@ -10,25 +10,14 @@ from typing import Any
 import numpy as np
 
 from visualizer.common.errors import UserError
-from visualizer.common.extras import wanted
-from visualizer.output.senders.sender import RATE, lacking
+from visualizer.output.senders.sender import RATE
 from visualizer.output.senders.sender import Sender as Base
 
-PACKAGE = ("pyvirtualcam", "pyvirtualcam", "--send camera", "camera")
 WAY_OUT = {
     "linux": "load its driver with sudo modprobe v4l2loopback exclusive_caps=1 "
     "(Debian: apt install v4l2loopback-dkms)",
 }
 ELSEWHERE = "install OBS, start its virtual camera once, and stop it there"
-
-
-def lacks() -> str:
-    """Why there is no virtual camera, a sentence, or ""."""
-    if lack := lacking(*PACKAGE):
-        return lack
-    if sys.platform == "linux" and not list(Path("/sys/devices/virtual/video4linux").glob("video*")):
-        return _none("no device of v4l2loopback")
-    return ""
 
 
 def _none(reason: str) -> str:
@@ -39,12 +28,16 @@ class Sender(Base):
     """Sends to the first virtual camera that is free."""
 
     name, returns = "the virtual camera", True
+    kind, module, package = "camera", "pyvirtualcam", "pyvirtualcam"
+    _camera: Any = None
 
-    def __init__(self, size: tuple[int, int]):
-        """size: width and height in pixels. Raises UserError if the package is missing."""
-        super().__init__(size)
-        self._library = wanted(*PACKAGE)
-        self._camera: Any = None
+    @classmethod
+    def lacks(cls) -> str:
+        if lack := super().lacks():
+            return lack
+        if sys.platform == "linux" and not list(Path("/sys/devices/virtual/video4linux").glob("video*")):
+            return _none("no device of v4l2loopback")
+        return ""
 
     def open(self) -> None:
         try:

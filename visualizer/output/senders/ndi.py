@@ -9,33 +9,25 @@ from typing import Any
 import numpy as np
 
 from visualizer.common.errors import UserError
-from visualizer.common.extras import wanted
-from visualizer.output.senders.sender import NAME, RATE, lacking
+from visualizer.output.senders.sender import NAME, RATE
 from visualizer.output.senders.sender import Sender as Base
 
-PACKAGE = ("cyndilib.sender", "cyndilib", "--send ndi", "ndi")
 # So many samples go at once.
 BLOCK = 1024
-
-
-def lacks() -> str:
-    """Why it can't be sent, a sentence, or ""."""
-    return lacking(*PACKAGE)
 
 
 class Sender(Base):
     """Sends to whoever has chosen it from the network's sources."""
 
     name, hears = "NDI", True
+    kind, module, package = "ndi", "cyndilib.sender", "cyndilib"
+    _sender: Any = None
 
     def __init__(self, size: tuple[int, int]):
-        """size: width and height in pixels. Raises UserError if the package is missing."""
         super().__init__(size)
-        self._library = wanted(*PACKAGE)
-        self._frames = wanted("cyndilib.video_frame", *PACKAGE[1:])
-        self._sounds = wanted("cyndilib.audio_frame", *PACKAGE[1:])
-        self._codes = wanted("cyndilib.wrapper.ndi_structs", *PACKAGE[1:])
-        self._sender: Any = None
+        self._frames = self.library("cyndilib.video_frame")
+        self._sounds = self.library("cyndilib.audio_frame")
+        self._codes = self.library("cyndilib.wrapper.ndi_structs")
         self._sr: float | None = None
         self._rest = np.empty((0, 2), np.float32)
 

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 
-from visualizer.common.errors import UserError
-from visualizer.common.extras import wanted
-from visualizer.output.senders.sender import NAME, lacking
+from visualizer.output.senders.sender import NAME
 from visualizer.output.senders.sender import Sender as Base
-
-PACKAGE = ("syphon", "syphon-python", "--send syphon", "syphon")
-
-
-def lacks() -> str:
-    """Why it can't be sent, a sentence, or ""."""
-    return _elsewhere() or lacking(*PACKAGE)
-
-
-def _elsewhere() -> str:
-    here = sys.platform == "darwin"
-    return "" if here else "Syphon is of macOS alone; elsewhere use --send ndi, or on Windows --send spout."
 
 
 class Sender(Base):
     """Sends to whoever has chosen it from Syphon's servers."""
 
-    name = "Syphon"
+    name, kind, module, package = "Syphon", "syphon", "syphon", "syphon-python"
+    only = "darwin", "macOS", "on Windows --send spout"
+    _server: Any = None
+    _texture: Any = None
 
     def __init__(self, size: tuple[int, int]):
-        """size: width and height in pixels. Raises UserError elsewhere than on macOS, and without the
-        package."""
         super().__init__(size)
-        if elsewhere := _elsewhere():
-            raise UserError(elsewhere)
-        self._library = wanted(*PACKAGE)
-        self._textures = wanted("syphon.utils.raw", *PACKAGE[1:])
-        self._server: Any = None
-        self._texture: Any = None
+        self._textures = self.library("syphon.utils.raw")
 
     def open(self) -> None:
         self._server = self._library.SyphonMetalServer(NAME)
