@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import subprocess
 import threading
 from contextlib import contextmanager
 from fractions import Fraction
@@ -12,6 +13,7 @@ import av
 import numpy as np
 import pytest
 import scipy.io.wavfile
+import scores
 from conftest import SR, write_sound
 
 from visualizer.audio.song import Song
@@ -228,6 +230,21 @@ def test_what_is_lost_is_filled_and_told(tmp_path, name, codec):
     tail = whole[-SR:].mean(1), samples[-SR - SR // 10 :].mean(1)
     shift = np.correlate(tail[1], tail[0], "valid").argmax() - (len(tail[1]) - len(tail[0]))
     assert abs(shift) < (0.05 * SR if codec == "libmp3lame" else 3)
+
+
+@pytest.mark.skipif(not scores.can_play(), reason="no FluidSynth, or no sounds for it")
+def test_a_whole_ogg_of_long_and_short_blocks_is_read_as_it_is(tmp_path):
+    midi, path = tmp_path / "drums.mid", tmp_path / "drums.ogg"
+    hits = [(0.25 + 0.31 * i, 0.1, scores.ON_DRUMS, pitch, 110) for i in range(20) for pitch in (38, 49)]
+    scores.Score("drums", 7.0, hits)._write(midi)
+    written = ["-ni", "-q", "-r", "44100", "-T", "oga", "-F"]
+    subprocess.run(["fluidsynth", *written, path, scores.SOUNDFONT, midi], check=True, timeout=60)
+    with av.open(str(path)) as container:  # as FFmpeg decodes it, one frame after the other
+        frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    assert len({frame.shape[1] for frame in frames}) > 1
+    samples, song = read(path)
+    assert not song.damage
+    np.testing.assert_array_equal(samples, np.concatenate(frames, 1).T)
 
 
 def test_a_chain_of_ogg_files_of_different_rates(tmp_path, melody):

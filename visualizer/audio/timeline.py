@@ -4,8 +4,11 @@ from __future__ import annotations
 
 # Formats whose frames follow each other without a pause: a leap of their time stamps is a loss.
 CONTINUOUS = {"flac", "ogg"}
-# The largest leap in seconds that is no pause: of exact time stamps, and of those that others round.
+# The largest leap in seconds that is no pause: of exact time stamps, and of those that are rounded, or that
+# FFmpeg guesses: those of Vorbis are a quarter of a block too late where a short one follows a long one, and
+# right again after it.
 EXACT_S, ROUNDED_S = 0.002, 0.05
+GUESSED = {"ogg"}
 # At the beginning, what encoders put in front of a sound is no silence either.
 LATE_S = 0.2
 # A longer leap that no length accounts for is another clock, as where recordings were joined.
@@ -20,6 +23,7 @@ class Timeline:
         sound ends, if that is known.
         """
         self.continuous = format_name in CONTINUOUS
+        self._exact = self.continuous and format_name not in GUESSED
         self._offset, self._end = origin, end
         self._broken = False
         self.now = 0.0
@@ -30,7 +34,7 @@ class Timeline:
         if time is None:
             return 0.0
         missing = time - self._offset - self.now
-        exact, self._broken = self.continuous or self._broken, False
+        exact, self._broken = self._exact or self._broken, False
         if not exact and not self.now and abs(missing) <= LATE_S:
             self._offset += missing
             return 0.0
