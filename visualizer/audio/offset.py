@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visualizer.common import settings
-from visualizer.common.files import shown, unwritable
+from visualizer.common.files import shown
 
 if TYPE_CHECKING:
     from visualizer.audio.ears import Sink
     from visualizer.audio.listener import Event
+
+FILE = "offsets.json"
 
 
 class Late:
@@ -31,24 +30,10 @@ def offset_s(device: str, milliseconds: float | None) -> float:
 
     Raises UserError if it can't be remembered.
     """
-    path = settings.folder() / "offsets.json"
-    known = _known(path)
+    known = {name: float(ms) for name, ms in settings.known(FILE).items() if isinstance(ms, (int, float))}
     device = shown(device)
     if milliseconds is None:
         return known.get(device, 0.0) / 1000
     if known.get(device, 0.0) != milliseconds:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(known | {device: milliseconds}, indent=1), encoding="utf-8")
-        except OSError as error:
-            raise unwritable(path, error) from None
+        settings.keep(FILE, known | {device: milliseconds})
     return milliseconds / 1000
-
-
-def _known(path: Path) -> dict[str, float]:
-    """What was remembered; what somebody made of it that can't be read is forgotten."""
-    with suppress(OSError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return {name: float(ms) for name, ms in found.items() if isinstance(ms, (int, float))}
-    return {}

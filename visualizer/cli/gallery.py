@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from visualizer.cli import showing
+from visualizer.common import settings
 from visualizer.common.errors import UserError
 from visualizer.common.files import write_whole
 
@@ -47,8 +48,7 @@ def unit(arguments: tuple[str, ...]) -> str:
 
 def place() -> Path:
     """Where this user's unit belongs."""
-    base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return base / "systemd" / "user" / "visualizer.service"
+    return settings.folder().parent / "systemd" / "user" / "visualizer.service"
 
 
 @click.command(short_help="Start a show with the session, for a gallery.")
@@ -79,8 +79,7 @@ def service(context: click.Context, arguments: tuple[str, ...], only_print: bool
     if sys.platform != "linux":
         raise UserError("services are written for systemd, which only Linux has; --print shows what it says.")
     path = place()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, unit(arguments).encode("utf-8", "surrogateescape"))
+    write_whole(path, unit(arguments).encode("utf-8", "surrogateescape"), folders=True)
     click.echo(
         f"{path}: written. Start it, now and with every session:\n"
         f"  systemctl --user daemon-reload && systemctl --user enable --now visualizer\n"

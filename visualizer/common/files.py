@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from visualizer.common.errors import UserError
@@ -45,12 +47,27 @@ def shown(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that has its name only when it is complete. Raises UserError if it can't be written."""
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write a file that has its name only when it is complete, and until then any older one has it.
+
+    Raises UserError if it can't be written.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(data)
+        yield part
         os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise unwritable(path, error) from None
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise unwritable(path, error) from None
+        raise
+
+
+def write_whole(path: Path, data: bytes, folders: bool = False) -> None:
+    """Write a file, see `whole`. folders: those that it is to be in are made, too."""
+    with whole(path) as part:
+        if folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)

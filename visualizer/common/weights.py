@@ -6,7 +6,6 @@ safetensors holds plain arrays and a flat string-to-string header; loading one c
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from visualizer.common.errors import UserError
-from visualizer.common.files import shown, unwritable
+from visualizer.common.files import shown, unwritable, whole
 
 
 def load(path: Path | str, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -95,15 +94,13 @@ def save(
         k: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous()
         for k, t in tensors.items()
     }
-    part = path.with_name(path.name + ".part")
+    # What names files may not be UTF-8, which metadata is.
+    safe = {key: shown(value) for key, value in (metadata or {}).items()}
     try:
-        # What names files may not be UTF-8, which metadata is.
-        safe = {key: shown(value) for key, value in (metadata or {}).items()}
-        save_file(ready, part, metadata={"kind": kind, **safe})
-        part.chmod(0o644)  # save_file makes it private to its owner
-        os.replace(part, path)
-    except (SafetensorError, OSError) as error:
-        part.unlink(missing_ok=True)
+        with whole(path) as part:
+            save_file(ready, part, metadata={"kind": kind, **safe})
+            part.chmod(0o644)  # save_file makes it private to its owner
+    except SafetensorError as error:
         raise unwritable(path, error) from error
 
 

@@ -12,7 +12,6 @@ but no longer than two minutes.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import tomllib
@@ -25,7 +24,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from visualizer.common import settings
 from visualizer.common.errors import UserError
-from visualizer.common.files import unwritable
 from visualizer.control import preset as presets
 from visualizer.control.desk import Desk
 
@@ -200,20 +198,10 @@ class SetList:
 
 
 def _read_favourites() -> set[str]:
-    try:
-        kept = tomllib.loads((settings.folder() / FAVOURITES).read_text(encoding="utf-8"))
-        return {name for name in kept["favourites"] if isinstance(name, str)}
-    except (OSError, ValueError, KeyError, TypeError):  # none yet, or none that can be read
-        return set()
+    kept = settings.known(FAVOURITES).get("favourites")
+    return {name for name in kept if isinstance(name, str)} if isinstance(kept, list) else set()
 
 
 def keep(favourites: list[str]) -> None:
     """Write the favourites down for the next show. Raises UserError."""
-    path = settings.folder() / FAVOURITES
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(f"favourites = {json.dumps(favourites, ensure_ascii=False)}\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from None
+    settings.keep(FAVOURITES, {"favourites": favourites})

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visualizer.audio.portaudio import Device, find_device, list_devices
 from visualizer.common import settings
 from visualizer.common.errors import UserError
-from visualizer.common.files import unwritable
 from visualizer.control.desk import Desk
 from visualizer.live.backstage import Backstage
 
@@ -26,17 +22,13 @@ REMEMBERED = "input.toml"
 def remembered() -> tuple[str | None, tuple[int, ...]]:
     """(device, channels) that were chosen last, if the device is there; else the system's, and all."""
     try:
-        kept = tomllib.loads(_path().read_text(encoding="utf-8"))
+        kept = settings.known(REMEMBERED)
         device, channels = str(kept["device"]), tuple(int(number) for number in kept["channels"])
         if device != DEFAULT and find_device("input", device).inputs < max(channels, default=1):
             return None, ()
         return (None if device == DEFAULT else device), channels
-    except (OSError, ValueError, KeyError, TypeError, UserError):  # never chosen, not there, or unreadable
+    except (ValueError, KeyError, TypeError, UserError):  # never chosen, not there, or unreadable
         return None, ()
-
-
-def _path() -> Path:
-    return settings.folder() / REMEMBERED
 
 
 def channels_of(count: int) -> tuple[str, ...]:
@@ -112,12 +104,4 @@ class Inputs:
 
 def remember(device: str, channels: tuple[int, ...]) -> None:
     """Keep what was chosen, for the next show. Raises UserError."""
-    path = _path()
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = f"device = {json.dumps(device, ensure_ascii=False)}\nchannels = {json.dumps(list(channels))}\n"
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from None
+    settings.keep(REMEMBERED, {"device": device, "channels": list(channels)})

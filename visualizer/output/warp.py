@@ -6,16 +6,14 @@ four others is the one of Heckbert, "Fundamentals of Texture Mapping and Image W
 
 from __future__ import annotations
 
-import json
 import math
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from visualizer.common import settings
-from visualizer.common.files import unwritable
 
 Corners = tuple[tuple[float, float], ...]
 """Top left, top right, bottom right and bottom left, each (x, y)."""
@@ -95,11 +93,11 @@ def is_convex(corners: Corners) -> bool:
 
 def remembered(screen: str) -> Warp:
     """How pictures lie on a screen, by what it is called; as they are where nothing is known."""
-    known = _known(settings.folder() / FILE).get(screen)
+    known: Any = settings.known(FILE).get(screen)
     with suppress(TypeError, ValueError, KeyError):
-        corners = tuple((float(x), float(y)) for x, y in known["corners"])  # type: ignore[index]
+        corners = tuple((float(x), float(y)) for x, y in known["corners"])
         finite = all(math.isfinite(p) for corner in corners for p in corner)
-        rotation = int(known["rotation"])  # type: ignore[index]
+        rotation = int(known["rotation"])
         if len(corners) == 4 and finite and is_convex(corners) and rotation in ROTATIONS:
             return Warp(rotation, corners)
     return Warp()
@@ -107,18 +105,5 @@ def remembered(screen: str) -> Warp:
 
 def remember(screen: str, warp: Warp) -> None:
     """Keep how pictures lie on a screen. Raises UserError if that can't be written."""
-    path = settings.folder() / FILE
-    known = _known(path) | {screen: {"rotation": warp.rotation, "corners": warp.corners}}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(known, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise unwritable(path, error) from None
-
-
-def _known(path: Path) -> dict:
-    with suppress(OSError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
-    return {}
+    kept = {"rotation": warp.rotation, "corners": warp.corners}
+    settings.keep(FILE, settings.known(FILE) | {screen: kept})

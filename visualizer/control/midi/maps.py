@@ -21,7 +21,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from visualizer.common.errors import UserError
-from visualizer.common.files import unwritable
+from visualizer.common.files import write_whole
 from visualizer.control.table import BY_NAME
 
 SHIPPED = Path(__file__).parent / "maps"
@@ -110,13 +110,7 @@ def save(path: Path, learned: Map) -> None:
         for key, value in bind.model_dump(exclude_defaults=True).items():
             # JSON's strings, numbers and booleans are TOML's, too.
             lines.append(f"{key} = {json.dumps(value)}")
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from None
+    write_whole(path, ("\n".join(lines) + "\n").encode(), folders=True)
 
 
 class Atlas:

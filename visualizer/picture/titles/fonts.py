@@ -23,7 +23,9 @@ PLACES = {
     "win32": (Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts",),
     "darwin": (Path("/System/Library/Fonts"), Path("/Library/Fonts")),
 }
-ELSEWHERE = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".local/share/fonts")
+# Not `Path.home`, which fails for a user who has none.
+OWN = Path(os.path.expanduser("~")) / ".local/share/fonts"
+ELSEWHERE = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), OWN)
 LIKED = ("segoeuib", "helvetica", "dejavusans-bold", "notosans-bold", "liberationsans-bold", "arial")
 SUFFIXES = (".ttf", ".otf", ".ttc")
 # More are not looked through for one letter.
