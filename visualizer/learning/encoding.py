@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from visualizer.learning.encoder import Encoder
 from visualizer.learning.inversion import invert
 from visualizer.learning.judge import Judge
 from visualizer.learning.photo import try_read
-from visualizer.learning.pictures import find, to_tensor
+from visualizer.learning.pictures import Photos, to_tensor
 from visualizer.neural import generators
 from visualizer.neural.generator import PICTURE_SIZE
 from visualizer.neural.stylegan.imported import StyleGan
@@ -46,27 +47,20 @@ def encode_photos(
             return invert(network, classifier, pictures)
     else:
         encode = Encoder.load(generator_path, classifier)
-    paths = [p for photo in photos for p in (find(photo) if photo.is_dir() else [photo])]
-    description, skipped = Description(classifier, judge), []
-    with bar(len(paths), "encoding", "photo", progress) as progress_bar:
-        try:
-            for path in paths:
-                picture = try_read(path, PICTURE_SIZE)
-                if picture is None:
-                    skipped.append(path)
-                else:
-                    codes = encode(to_tensor(picture[None])).detach()
-                    with torch.no_grad():
-                        description.add(codes, generator(codes), [shown(path.stem)])
-                progress_bar.update()
-        except KeyboardInterrupt:
-            if not len(description):
-                raise
+    pictures, description = Photos(photos), Description(classifier, judge)
+    try:
+        for path, picture in pictures.each(
+            partial(try_read, size=PICTURE_SIZE), "encoding", progress, "photo"
+        ):
+            codes = encode(to_tensor(picture[None])).detach()
+            with torch.no_grad():
+                description.add(codes, generator(codes), [shown(path.stem)])
+    except KeyboardInterrupt:
+        if not len(description):
+            raise
     if not len(description):
-        raise UserError(
-            f"{', '.join(map(str, photos[:3]))}: no readable pictures; give photos or folders of them."
-        )
-    return description.bank(generator.space), skipped
+        raise UserError(f"{pictures.called}: no readable pictures; give photos or folders of them.")
+    return description.bank(generator.space), pictures.skipped
 
 
 def describe_random(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,35 @@ def find(folder: Path | str) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give a folder of pictures.")
     return sorted(p for p in folder.rglob("*") if is_picture(p))
+
+
+class Photos:
+    """The pictures of files and folders, to be looked through.
+
+    called: what was given, for people. skipped: those that turned out to be none.
+    """
+
+    def __init__(self, given: Sequence[Path]):
+        """Raises UserError if there is no such folder."""
+        self._paths = [p for path in given for p in (find(path) if path.is_dir() else [path])]
+        self.called = ", ".join(map(str, given[:3]))
+        self.skipped: list[Path] = []
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def each(
+        self, read: Callable[[Path], np.ndarray | None], doing: str, progress: bool, unit: str = "picture"
+    ) -> Iterator[tuple[Path, np.ndarray]]:
+        """Those that `read` can read, with a progress bar."""
+        with bar(len(self), doing, unit, progress) as progress_bar:
+            for path in self._paths:
+                picture = read(path)
+                if picture is None:
+                    self.skipped.append(path)
+                else:
+                    yield path, picture
+                progress_bar.update()
 
 
 def split(paths: list[Path]) -> tuple[list[Path], list[Path]]:

@@ -10,11 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from visualizer.common.errors import UserError
-from visualizer.common.progress import bar
 from visualizer.learning.finding.finder import Finder, Found
-from visualizer.learning.finding.gathering import LONGEST, SMALLEST, whole
-from visualizer.learning.photo import try_read_whole
-from visualizer.learning.pictures import HELD_OUT_EVERY, find
+from visualizer.learning.finding.gathering import SMALLEST, looked_through, whole
+from visualizer.learning.pictures import HELD_OUT_EVERY, Photos
 from visualizer.neural.generator import PICTURE_SIZE
 
 MIN_PEOPLE = 20
@@ -34,21 +32,17 @@ class People:
 
     def __init__(self, photos: Sequence[Path], finder: Finder, progress: bool = True):
         """photos: files and folders. Raises UserError if there are fewer than 20 people in them."""
-        paths = [p for photo in photos for p in (find(photo) if photo.is_dir() else [photo])]
-        kept: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-        with bar(len(paths), "finding people", "picture", progress) as progress_bar:
-            for path in paths:
-                picture = try_read_whole(path, LONGEST)
-                for person in [] if picture is None else finder.find(picture):
-                    assert picture is not None
-                    if self._good(person, picture):
-                        kept.append(_canvas(person, picture))
-                progress_bar.update()
+        pictures = Photos(photos)
+        kept = [
+            _canvas(person, picture)
+            for _, picture, people in looked_through(pictures, finder, progress)
+            for person in people
+            if self._good(person, picture)
+        ]
         if len(kept) < MIN_PEOPLE:
-            names = ", ".join(map(str, photos[:3]))
             raise UserError(
-                f"{names}: {len(kept)} whole people in {len(paths)} pictures; at least {MIN_PEOPLE} are "
-                f"needed, seen from head to feet."
+                f"{pictures.called}: {len(kept)} whole people in {len(pictures)} pictures; at least "
+                f"{MIN_PEOPLE} are needed, seen from head to feet."
             )
         self._pictures, self._masks, self._points = (torch.stack(column) for column in zip(*kept))
         rows = torch.arange(len(kept))

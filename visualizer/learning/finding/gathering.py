@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from visualizer.common.errors import UserError
 from visualizer.common.files import shown
-from visualizer.common.progress import bar
 from visualizer.latent import body
 from visualizer.latent.poses import Poses
 from visualizer.learning.finding.finder import Finder, Found
 from visualizer.learning.finding.skeletons import draw
 from visualizer.learning.photo import try_read_whole
-from visualizer.learning.pictures import find
+from visualizer.learning.pictures import Photos
 
 # Pictures are looked at in this size at most, and kept in another for the sheet.
 LONGEST, TILE = 1024, 192
@@ -71,33 +71,33 @@ def gather(photos: Sequence[Path], finder: Finder, progress: bool = True) -> tup
 
     Raises UserError if there are none.
     """
-    paths = [p for photo in photos for p in (find(photo) if photo.is_dir() else [photo])]
-    gathered, interrupted = Gathered(), False
+    pictures = Photos(photos)
+    gathered, interrupted = Gathered(skipped=pictures.skipped), False
     codes = np.empty((0, body.POSE_DIM), np.float32)
-    with bar(len(paths), "finding people", "picture", progress) as progress_bar:
-        try:
-            for path in paths:
-                picture = try_read_whole(path, LONGEST)
-                people = [] if picture is None else finder.find(picture)
-                if picture is None:
-                    gathered.skipped.append(path)
-                elif not people:
-                    gathered.empty += 1
-                for person in people:
-                    assert picture is not None
-                    codes = _add(gathered, person, picture, path, codes)
-                progress_bar.update()
-        except KeyboardInterrupt:
-            if not gathered.found:
-                raise
-            interrupted = True
+    try:
+        for path, picture, people in looked_through(pictures, finder, progress):
+            gathered.empty += not people
+            for person in people:
+                codes = _add(gathered, person, picture, path, codes)
+    except KeyboardInterrupt:
+        if not gathered.found:
+            raise
+        interrupted = True
     if not gathered.found:
         why = gathered.report() or "none can be read"
         raise UserError(
-            f"{', '.join(map(str, photos[:3]))}: no whole person in {len(paths)} pictures ({why}); "
+            f"{pictures.called}: no whole person in {len(pictures)} pictures ({why}); "
             f"give pictures of people from head to feet."
         )
     return gathered, interrupted
+
+
+def looked_through(
+    pictures: Photos, finder: Finder, progress: bool
+) -> Iterator[tuple[Path, np.ndarray, list[Found]]]:
+    """Each picture [h, w, 3] uint8, made smaller if it is large, and the people in it."""
+    for path, picture in pictures.each(partial(try_read_whole, longest=LONGEST), "finding people", progress):
+        yield path, picture, finder.find(picture)
 
 
 def _add(gathered: Gathered, person: Found, picture: np.ndarray, path: Path, codes: np.ndarray) -> np.ndarray:
