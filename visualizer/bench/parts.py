@@ -197,7 +197,7 @@ def measure_quality(device: torch.device, seconds: float) -> Iterator[Row]:
     made = {str(name): make_painter(network, device) for name, network in networks.items()}
     codes = _codes(1, networks["light"])
     took = side_by_side({name: partial(p, *codes) for name, p in made.items()}, seconds, device)
-    most = quality.LIVE_SHARE / 60
+    most = quality.LIVE_SHARE * quality.FRAME_S
     chosen = "grand" if took["grand"] <= most else "light"
     for name, s in took.items():
         note = (

@@ -118,7 +118,6 @@ def make_studio(wishes: options.RenderingOptions, videos: str) -> tuple[Studio, 
     studio, painter, quality = furnish(**about, limit_flashes=not wishes["allow_flashing"])
     if isinstance(studio.generator, StyleGan):
         example, fps = studio.motion.targets[:1], studio.fps
-        painter(example)  # the first one takes long
         rate = pictures_a_second(painter, example)
         if rate < fps:
             work = f"{fps / rate:.0f} s of work for each second of video"

@@ -68,10 +68,6 @@ class Parts:
     first: Look
 
 
-# A frame's time on most displays, which a painter is chosen for before the window knows its own.
-FRAME_S = 1 / 60
-
-
 def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backstage, tap: Tap) -> Parts:
     """Make the parts. aspect: width / height of the window; conductor: leads the beat, if somebody does; tap:
     gets the sound that is heard.
@@ -118,18 +114,17 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     painter: Painting
     choice = None
     if wishes.generator is None:
+        shipped = quality.networks(generator)
 
         def make(choice: quality.Quality) -> Painting:
-            shipped = generator if choice == "light" else generators.load(quality.file(choice))
-            return show_painter(shipped, device, threads, backstage.warn)
+            return show_painter(shipped(choice), device, threads, backstage.warn)
 
-        painter = choice = quality.StagePainter(wishes.quality, make, code, FRAME_S)
+        # The window does not know its own rate yet.
+        painter = choice = quality.StagePainter(wishes.quality, make, code, quality.FRAME_S)
     else:
         painter = show_painter(generator, device, threads, backstage.warn)
-        painter(code, code)  # the first one takes long
-    if isinstance(generator, StyleGan):
         rate = pictures_a_second(painter, code)
-        if rate < EVERY_FRAME:
+        if isinstance(generator, StyleGan) and rate < EVERY_FRAME:
             backstage.warn(f"about {rate:.2g} pictures of {generator.name} a second here, blended.")
     shown = Troupe(painter, lambda: make_painter(troupe.figure, device, threads))
     if look.poses is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import statistics
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -77,11 +78,18 @@ def make_painter(
     return CudaPainter(generator, device)
 
 
-def pictures_a_second(painter: Painting, codes: np.ndarray) -> float:
-    """How many pictures a second a painter draws now, once it is ready; codes: [1, d], an example."""
-    begun = time.perf_counter()
+def pictures_a_second(painter: Painting, codes: np.ndarray, trials: int = 1) -> float:
+    """How many pictures a second a painter draws here: the median of some trials, after a first that may take
+    long. codes: [n, d], as many as it will draw at once."""
     painter(codes, codes)
-    return 1 / (time.perf_counter() - begun)
+    took = []
+    for _ in range(trials):
+        begun = time.perf_counter()
+        painter(codes, codes)
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
+        took.append(time.perf_counter() - begun)
+    return len(codes) / statistics.median(took)
 
 
 class TorchPainter:

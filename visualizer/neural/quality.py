@@ -6,10 +6,10 @@ Both draw the same codes, so that one can go on where the other stops.
 from __future__ import annotations
 
 import statistics
-import time
 from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -17,11 +17,15 @@ import numpy as np
 import torch
 
 from visualizer.common import assets
-from visualizer.neural.inference import Painter, Painting
+from visualizer.neural import generators
+from visualizer.neural.generators import AnyGenerator
+from visualizer.neural.inference import Painter, Painting, pictures_a_second
 
 Quality = Literal["light", "grand"]
 FILES: dict[Quality, str] = {"light": "generator.safetensors", "grand": "grand.safetensors"}
 
+# A frame's time on most displays.
+FRAME_S = 1 / 60
 # What a picture may take of a frame's time, so that a third is to spare.
 LIVE_SHARE = 2 / 3
 # A video is painted with grand where that goes on at least so fast, in times of its own length.
@@ -40,17 +44,9 @@ def file(quality: Quality) -> Path:
     return assets.model(FILES[quality])
 
 
-def seconds_a_picture(painter: Painting, codes: np.ndarray) -> float:
-    """What a painter takes for each of codes [n, d] at once: the median of some trials, after a first."""
-    painter(codes, codes)
-    took = []
-    for _ in range(TRIALS):
-        begun = time.perf_counter()
-        painter(codes, codes)
-        if torch.cuda.is_initialized():
-            torch.cuda.synchronize()
-        took.append((time.perf_counter() - begun) / len(codes))
-    return statistics.median(took)
+def networks(light: AnyGenerator) -> Callable[[Quality], AnyGenerator]:
+    """Gives the shipped generator of a quality, and reads it once. light: that one, which is read already."""
+    return cache(lambda quality: light if quality == "light" else generators.load(file(quality)))
 
 
 def for_video(
@@ -63,7 +59,7 @@ def for_video(
     if asked == "light":
         return make("light"), "light"
     grand = make("grand")
-    if asked == "grand" or seconds_a_picture(grand, codes) * fps * SLOWEST <= 1:
+    if asked == "grand" or pictures_a_second(grand, codes, TRIALS) >= fps * SLOWEST:
         return grand, "grand"
     return make("light"), "light"
 
@@ -90,11 +86,11 @@ class StagePainter:
             return
         self._light = self._painter = make("light")
         most, self.quality = LIVE_SHARE * period, "light"
-        took = seconds_a_picture(self._light, code)
+        took = 1 / pictures_a_second(self._light, code, TRIALS)
         if asked == "light" or LEAST_TIMES * took > most:
             return
         grand = make("grand")
-        if seconds_a_picture(grand, code) <= most:
+        if 1 / pictures_a_second(grand, code, TRIALS) <= most:
             self._painter, self.quality = grand, "grand"
 
     def __call__(self, shape: np.ndarray, matter: np.ndarray) -> np.ndarray | torch.Tensor:

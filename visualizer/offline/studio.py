@@ -93,14 +93,14 @@ def furnish(
         drawn_by = weights.fingerprint(drawing.state_dict()) + motion.poses.tobytes().hex()
         painter = make_painter(drawing, device, threads)
     elif generator is None:
+        shipped = qualities.networks(network)
 
         def make(choice: qualities.Quality) -> Painter:
-            return make_painter(generators.load(qualities.file(choice)), device, threads)
+            return make_painter(shipped(choice), device, threads)
 
         batch = motion.targets[: engine.BATCH_SIZE]
-        painter, quality = qualities.for_video(quality, make, batch, fps)
-        if quality != "light":
-            drawing = generators.load(qualities.file("grand"))
+        painter, chosen = qualities.for_video(quality, make, batch, fps)
+        drawing, quality = shipped(chosen), chosen
     else:
         painter = make_painter(network, device, threads)
     told = (look.model_dump_json(), drawn_by, compute, str(fps), str(limit_flashes))
