@@ -19,12 +19,16 @@ KEYS = {name: control.name for control in CONTROLS for key in control.keys for n
 class Machine:
     """Turns while the context is open. desk: of the show, to read options from; turned: names, by way."""
 
-    def __init__(self, desk, osc=None, page=None, box=None, press=None, rate=40.0, without=(), seed=0):
+    def __init__(
+        self, desk, osc=None, page=None, box=None, press=None, rate=40.0, without=(), only=(), seed=0
+    ):
         """osc: an address; page: a URL; box: a MIDI controller of test_midi's; press: presses a key by its
-        name. rate: turns a second, of each way."""
+        name. rate: turns a second, of each way. without: controls that it leaves alone; only: where given,
+        those that it turns, "brightness" for MIDI's."""
         self.turned = {}
         self.failures = []
         self._desk, self._rate, self._without, self._seed = desk, rate, without, seed
+        self._names, self._only = only or NAMES, only
         self._ended = threading.Event()
         ways = {"osc": (self._osc, osc), "page": (self._page, page), "midi": (self._midi, box)}
         ways["keys"] = self._keys, press
@@ -43,7 +47,7 @@ class Machine:
 
     def _choose(self, rng):
         while True:
-            name = rng.choice(NAMES)
+            name = rng.choice(self._names)
             if name not in self._without and (name not in HEAVY or rng.random() < 0.02):
                 return name
 
@@ -101,9 +105,9 @@ class Machine:
         asyncio.run(come_and_go())
 
     def _midi(self, rng, box, turned):
-        knobs = [1, 5, 7, 10, 64, 71, 72, 74, 91, 92, 93, 94, 95]
+        knobs = [7] if self._only else [1, 5, 7, 10, 64, 71, 72, 74, 91, 92, 93, 94, 95]
         while not self._ended.wait(1 / self._rate):
-            if rng.random() < 0.2:
+            if not self._only and rng.random() < 0.2:
                 box.send(0x90, rng.randint(30, 60), rng.choice((0, 100)))
             else:
                 box.send(0xB0 | rng.randint(0, 15), rng.choice(knobs), rng.randint(0, 127))

@@ -77,7 +77,7 @@ class Pulse:
         )
         (self.folder / ".asoundrc").write_text(ASOUNDRC.format(server=f'"{self.server}"'))
         with open(self.folder / "pulse.log", "w") as log:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [
                     "pulseaudio",
                     "-n",
@@ -93,10 +93,10 @@ class Pulse:
             )
         deadline = time.monotonic() + 20
         while self._pactl("info", check=False).returncode:
-            assert self._process.poll() is None and time.monotonic() < deadline, self.log()
+            assert self.process.poll() is None and time.monotonic() < deadline, self.log()
             time.sleep(0.1)
         self._hurried = ExitStack()
-        self._hurried.enter_context(punctual(self._process.pid))
+        self._hurried.enter_context(punctual(self.process.pid))
         self.plug()
 
     def log(self) -> str:
@@ -155,8 +155,8 @@ class Pulse:
     def stop(self, how: int = signal.SIGTERM) -> None:
         """how: the signal that ends it."""
         self.hush()
-        self._process.send_signal(how)
-        self._process.wait(timeout=10)
+        self.process.send_signal(how)
+        self.process.wait(timeout=10)
         self._hurried.close()
         self._module = ""
 

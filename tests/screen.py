@@ -31,9 +31,9 @@ def wait_for(condition, seconds=120, every=0.05):
 class Screen:
     """An X server with one screen."""
 
-    def __init__(self, display, end):
-        """end: ends the server."""
-        self.display, self.end = display, end
+    def __init__(self, display, process):
+        """process: the server's; end: ends it."""
+        self.display, self.process, self.end = display, process, process.kill
         self.environment = {**os.environ, "PYTHONPATH": ENVIRONMENT["PYTHONPATH"], "DISPLAY": display}
         self.environment.pop("SDL_VIDEODRIVER", None)
         self.environment.pop("WAYLAND_DISPLAY", None)
@@ -111,14 +111,17 @@ class Show:
 
 
 @contextmanager
-def x_server():
-    """A `Screen` on a display that was free. Skips the test where Xvfb or xdotool is missing."""
+def x_server(*more):
+    """A `Screen` on a display that was free. Skips the test where Xvfb or xdotool is missing.
+
+    more: further arguments of Xvfb's.
+    """
     for tool in ("Xvfb", "xdotool"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed (Debian: apt install xvfb xdotool)")
     reading, writing = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-noreset"],
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-noreset", *more],
         pass_fds=[writing],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -128,7 +131,7 @@ def x_server():
         with os.fdopen(reading) as pipe:
             number = pipe.readline().strip()
         assert number, "Xvfb did not start"
-        yield Screen(f":{number}", server.kill)
+        yield Screen(f":{number}", server)
     finally:
         server.terminate()
         server.wait(timeout=10)
