@@ -1,4 +1,4 @@
-"""Draw the pictures of the README again: a still of every preset, and all of them on one page.
+"""Draw the still of every preset again, and all of them on one page.
 
     python tests/draw_stills.py SONG [--start 20] [--seconds 12] [--only garden ...] [--pick garden=24.5 ...]
                                 [--sheet sheet.jpg]
@@ -26,8 +26,8 @@ from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
 
 EVERY_S = 0.5
 STILL = 480, 270
-GALLERY = 400, 225
-COLUMNS = 3
+GALLERY = 320, 180
+COLUMNS = 5
 
 
 def path_of(still: str) -> Path:

@@ -1,8 +1,7 @@
-"""The desk and its controls: what orders come to, from any thread, and that presets and README agree."""
+"""The desk and its controls: what orders come to, from any thread, and that presets agree."""
 
 import math
 import threading
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,9 +10,8 @@ from hypothesis import strategies as st
 from visualizer.control import preset as presets
 from visualizer.control.desk import WAITING, Desk
 from visualizer.control.kinds import Choice, Text, Trigger, Unfit, Value
-from visualizer.control.table import BY_NAME, CONTROLS, SETTINGS, addresses_as_markdown
+from visualizer.control.table import BY_NAME, CONTROLS, SETTINGS
 
-README = Path(__file__).parent.parent / "README.md"
 PRESETS = ("aurora", "beacon", "cinder")
 
 
@@ -59,10 +57,6 @@ def test_names_are_addresses():
     for control in CONTROLS:
         assert control.name.isidentifier() and control.name.islower(), control.name
         assert control.help and not control.help.endswith(".")
-
-
-def test_the_readme_has_all_controls():
-    assert addresses_as_markdown() in README.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

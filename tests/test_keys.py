@@ -1,12 +1,9 @@
 """The table of keys: what a press means, and that all who use the table agree with it."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 from visualizer.control.keys import Leaving, Press, press
-from visualizer.control.table import CONTROLS, as_markdown, rows
+from visualizer.control.table import CONTROLS
 from visualizer.output import panels
 
 
@@ -59,15 +56,6 @@ def test_shifted_presses():
     assert press("5", "[", 34, shifted=True) == Press("bounce", "step", -1)  # a French one
     assert press("1", "+", 30, shifted=True) == Press("response", "step", -1)  # a Swiss +
     assert press("6", "6", 35, shifted=True) == Press("preset", "set", 6)  # a French 6
-
-
-def test_the_readme_has_the_table():
-    lines = as_markdown().splitlines()
-    assert len(lines) == len(rows()) + 2
-    readme = Path(__file__).parent.parent / "README.md"
-    assert as_markdown().strip() in readme.read_text(encoding="utf-8")
-    assert all(re.fullmatch(r"\| .+ \| .+ \|", line) for line in lines)
-    assert "| H, F1 | this list |" in lines
 
 
 @pytest.mark.parametrize("size", [(400, 300), (512, 512), (1280, 720), (1920, 1080), (1080, 1920)])

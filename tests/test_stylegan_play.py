@@ -136,7 +136,7 @@ def frames_of(path):
 
 
 def test_from_a_pickle_to_a_video(visualizer, folder, song, tmp_path):
-    """The three commands of the README."""
+    """The three commands of the first page."""
     done = visualizer("import", folder / "three.pkl", "-o", "mine.safetensors", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     mine = ("--generator", "mine.safetensors")

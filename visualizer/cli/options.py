@@ -167,8 +167,8 @@ quality = click.option(
     "--quality",
     type=click.Choice(["auto", "light", "grand"]),
     default="auto",
-    help="Which of the shipped generators draws: light is quick everywhere, grand draws better; auto takes "
-    "grand where this machine is fast enough.",
+    help="Which of the shipped generators draws: light is quick everywhere, grand draws people better; auto "
+    "takes grand where this machine is fast enough.",
 )
 
 bank = click.option(

@@ -1,4 +1,4 @@
-"""The table of all that can be turned and triggered: for keys, MIDI, OSC, the page, the help and the README.
+"""The table of all that can be turned and triggered: for keys, MIDI, OSC, the page and the help.
 
 A new control is one entry here, and what it does: a key of the preset it does by itself, anything else has a
 line in `live/controls.py`.
@@ -281,13 +281,13 @@ def rows() -> list[tuple[str, str]]:
 
 
 def as_markdown() -> str:
-    """The table of keys for the README."""
+    """The table of keys for README.md beside this file."""
     lines = [f"| {', '.join(label.split())} | {words} |" for label, words in rows()]
     return "\n".join(["| key | what it does |", "| --- | --- |", *lines])
 
 
 def addresses_as_markdown() -> str:
-    """The table of all controls for the README."""
+    """The table of all controls for it."""
     lines = [
         f"| `{control.name}` | {control.range()} | {control.help[0].lower()}{control.help[1:]} |"
         for control in CONTROLS

@@ -1,0 +1,99 @@
+"""Draw the moving picture of README.md again: some presets at one song, in a loop.
+
+    python tests/draw_dance.py SONG [--start 12] [--seconds 2] [--presets mandala dancer feast everything]
+                               [--seed 0] [--quality 70] [-o presets/dance.webp]
+
+Each preset is rendered by `visualizer render --quality grand`, from some seconds before its part on, so that
+the beat is known by then; the song goes on from part to part. tests/test_pages.py holds the outcome to 3 MB
+and to the flash rule.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from visualizer.common import assets
+
+FPS = 25
+SIZE = 480, 270
+SCALE = 2  # drawn larger, and made small once
+LEAD_S = 6.0
+FADE_S = 0.4
+
+
+def frames_of(song: Path, preset: str, seed: int, start: float, seconds: float) -> np.ndarray:
+    """[n, h, w, 3] float32 of a part of the song."""
+    lead = min(LEAD_S, start)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "part.mp4"
+        look = ("--preset", preset, "--seed", str(seed), "--quality", "grand", "--fps", str(FPS))
+        part = ("--start", str(start - lead), "--duration", str(lead + seconds + 0.5))
+        size = f"{SCALE * SIZE[0]}x{SCALE * SIZE[1]}"
+        command = [
+            sys.executable,
+            "-m",
+            "visualizer",
+            "render",
+            song,
+            "-o",
+            path,
+            *look,
+            *part,
+            "--size",
+            size,
+        ]
+        subprocess.run(command, check=True)
+        with av.open(str(path)) as video:
+            pictures = [frame.to_image() for frame in video.decode(video=0)][round(lead * FPS) :]
+    small = [picture.resize(SIZE, Image.Resampling.LANCZOS) for picture in pictures[: round(seconds * FPS)]]
+    return np.stack(small).astype(np.float32)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("song", type=Path)
+    parser.add_argument("--start", type=float, default=12.0)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each preset")
+    parser.add_argument("--presets", nargs="+", default=["mandala", "dancer", "feast", "everything"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quality", type=int, default=70)
+    parser.add_argument("-o", "--output", type=Path, default=assets.folder("presets") / "dance.webp")
+    arguments = parser.parse_args()
+    # Each part begins while the one before it fades, the first while the last does.
+    fade = round(FADE_S * FPS)
+    parts = [
+        frames_of(
+            arguments.song,
+            preset,
+            arguments.seed,
+            arguments.start + i * arguments.seconds,
+            arguments.seconds + FADE_S,
+        )
+        for i, preset in enumerate(arguments.presets)
+    ]
+    share = np.linspace(0, 1, fade + 2, dtype=np.float32)[1:-1, None, None, None]
+    shown = [
+        np.concatenate([before[-fade:] * (1 - share) + part[:fade] * share, part[fade:-fade]])
+        for before, part in zip([parts[-1], *parts], parts)
+    ]
+    pictures = [Image.fromarray(frame) for frame in np.concatenate(shown).round().astype(np.uint8)]
+    pictures[0].save(
+        arguments.output,
+        save_all=True,
+        append_images=pictures[1:],
+        duration=1000 // FPS,
+        loop=0,
+        quality=arguments.quality,
+        method=4,
+    )
+    print(f"{arguments.output}: {len(pictures)} frames, {arguments.output.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
