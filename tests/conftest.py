@@ -131,6 +131,22 @@ def window(monkeypatch):
         yield opened
 
 
+@pytest.fixture
+def told():
+    """What outlets tell people."""
+    return []
+
+
+@pytest.fixture
+def outlets(told):
+    """For shown frames; closed at the end."""
+    from visualizer.output.outlet import Outlets
+
+    made = Outlets(told.append)
+    yield made
+    made.close()
+
+
 @pytest.fixture(scope="session")
 def tune():
     """The demo tune, [n, 2] float32."""

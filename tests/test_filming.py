@@ -27,7 +27,6 @@ from visualizer.output.codecs import Codec, bits, hardware, live_codec, works
 from visualizer.output.film import Film
 from visualizer.output.filming import Recording, Stream
 from visualizer.output.lockstep import Lockstep
-from visualizer.output.outlet import Outlets
 
 pytestmark = pytest.mark.alone
 
@@ -140,18 +139,6 @@ def test_a_gap_in_the_sound_is_silence_and_the_show_goes_on(tmp_path):
 
 
 # --- recordings -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def told():
-    return []
-
-
-@pytest.fixture
-def outlets(told):
-    made = Outlets(told.append)
-    yield made
-    made.close()
 
 
 def shape(size=SIZE, fps=FPS, limited=True):

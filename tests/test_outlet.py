@@ -4,13 +4,12 @@ import threading
 import time
 
 import numpy as np
-import pytest
 import torch
 from screen import wait_for
 
 from visualizer.common.errors import UserError
 from visualizer.output import outlet
-from visualizer.output.outlet import Outlets, Receiver
+from visualizer.output.outlet import Receiver
 
 
 class Kept(Receiver):
@@ -39,18 +38,6 @@ class Kept(Receiver):
 
     def close(self):
         self.calls.append("close")
-
-
-@pytest.fixture
-def told():
-    return []
-
-
-@pytest.fixture
-def outlets(told):
-    made = Outlets(told.append)
-    yield made
-    made.close()
 
 
 def frame(number):

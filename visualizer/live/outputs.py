@@ -28,8 +28,7 @@ class Outputs:
         """size: of the window, in pixels; limited: whether flashes are."""
         self._outlets, self._wishes, self._size = outlets, wishes, size
         self._limited = limited
-        self._record: Outlet | None = None
-        self._stream: Outlet | None = None
+        self._on: dict[str, Outlet] = {}
 
     def begin(self) -> None:
         """Do what was asked for at the start. Raises UserError for another program that can't be sent to."""
@@ -43,25 +42,25 @@ class Outputs:
     @property
     def recording(self) -> bool:
         """Whether the show is recorded."""
-        return self._record is not None
+        return "record" in self._on
 
     @property
     def streaming(self) -> bool:
         """Whether the show is streamed, or will be as soon as somebody answers."""
-        return self._stream is not None
+        return "stream" in self._on
 
     def record(self, on: bool) -> str:
         """Begin a recording, or end it; what to tell about that."""
         from visualizer.output.filming import Recording
         from visualizer.output.targets import free_path
 
-        if on and self._record is None:
+        if on and not self.recording:
             path = self._wishes.record
             path = free_path(UNNAMED, numbered=True) if path is None else free_path(path)
-            self._record = self._outlets.add(Recording(path, *self._shape()))
+            self._on["record"] = self._outlets.add(Recording(path, *self._shape()))
             return f"recording {path.name}"
-        if not on and self._record is not None:
-            outlet, self._record = self._record, None
+        if not on and self.recording:
+            outlet = self._on.pop("record")
             self._outlets.end(outlet)
             assert isinstance(outlet.receiver, Recording)
             return f"recorded {outlet.receiver.path.name}, {_clock(outlet)}"
@@ -74,12 +73,11 @@ class Outputs:
         target = self._wishes.stream
         if target is None:
             return "there is nowhere to stream to; start it with --stream ADDRESS"
-        if on and self._stream is None:
-            self._stream = self._outlets.add(Stream(target, *self._shape()))
+        if on and not self.streaming:
+            self._on["stream"] = self._outlets.add(Stream(target, *self._shape()))
             return f"streaming to {target.shown}"
-        if not on and self._stream is not None:
-            outlet, self._stream = self._stream, None
-            self._outlets.end(outlet)
+        if not on and self.streaming:
+            self._outlets.end(self._on.pop("stream"))
             return "the stream has ended"
         return ""
 
@@ -89,16 +87,14 @@ class Outputs:
         Raises UserError if that was all that came of a show without a window, and nobody can begin anew.
         """
         marks = []
-        if self._record is not None and self._record.state == "over":
-            self._outlets.end(self._record)
-            self._record = None
-        if self._stream is not None and self._stream.state == "over":
-            self._outlets.end(self._stream)
-            self._stream = None
-        if self._record is not None:
-            marks.append(_clock(self._record))
-        if self._stream is not None:
-            marks.append("LIVE" if self._stream.state == "on" else "stream waits")
+        for what in ("record", "stream"):
+            outlet = self._on.get(what)
+            if outlet is not None and outlet.state == "over":
+                self._outlets.end(self._on.pop(what))
+            elif outlet is not None and what == "record":
+                marks.append(_clock(outlet))
+            elif outlet is not None:
+                marks.append("LIVE" if outlet.state == "on" else "stream waits")
         if self._wishes.headless and not self._outlets and not self._wishes.obeys:
             raise UserError("nothing comes of the show any more, and it has no window: it has ended.")
         return "  ".join(marks)

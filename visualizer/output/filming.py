@@ -33,7 +33,7 @@ BEGIN_S = 30.0
 END_S = 8.0
 
 
-class Film(Receiver):
+class Filming(Receiver):
     """What a recording and a stream have in common."""
 
     hears = True
@@ -144,13 +144,13 @@ class Film(Receiver):
         return self.failed(self._said.get("failed", "its encoder ended early"))
 
 
-class Recording(Film):
+class Recording(Filming):
     """A film in a file. path: of the newest; a file that is there is never written over."""
 
     name = "the recording"
 
     def __init__(self, path: Path, *shape: Any):
-        """path: ends in .mp4, .mov or .mkv. shape: as of `Film`."""
+        """path: ends in .mp4, .mov or .mkv. shape: as of `Filming`."""
         super().__init__(*shape)
         self.path = path
 
@@ -161,13 +161,13 @@ class Recording(Film):
         return UserError(f"the recording has stopped ({reason}); {self.path} holds what was recorded.")
 
 
-class Stream(Film):
+class Stream(Filming):
     """A film that is sent as it is made."""
 
     returns = True
 
     def __init__(self, target: Target, *shape: Any):
-        """shape: as of `Film`."""
+        """shape: as of `Filming`."""
         super().__init__(*shape)
         self._target = target
         self.name = f"the stream to {target.shown}"
