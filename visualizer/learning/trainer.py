@@ -9,7 +9,6 @@ much of on average.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from torch import nn
 
 from visualizer.common import weights
 from visualizer.common.errors import UserError
-from visualizer.learning import distributed, views
+from visualizer.learning import distributed, optimising, views
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.discriminator import Discriminator, hinge_made, hinge_real
 from visualizer.learning.efficientnet import HEAD_CHANNELS
@@ -64,12 +63,10 @@ FADE_IN_STEPS = 200
 # The generator's, of each tensor in parts of its size (LARS: You et al. 2017, arXiv:1708.03888), for sizes
 # differ by a hundred times where normalisation was folded away.
 LEARNING_RATE = 1e-2
-SMALLEST_WEIGHT, SMALLEST_BIAS = 6e-4, 1e-2
 DISCRIMINATOR_LEARNING_RATE = 1e-4
 # Of the generator's learning rate, where it starts from trained weights; reached in so many steps.
 TRAINED_PACE = 0.2
 RISING_STEPS = 100
-LARGEST_GRADIENT = 10.0
 # The part of a bounded run over which the learning rate falls.
 SETTLING = 0.35
 AVERAGE_DECAY = 0.998
@@ -95,12 +92,6 @@ class Losses(NamedTuple):
             f"classes {self.classes:.2f}, means {self.mean:.3f}, G {self.adversarial:+.2f}, "
             f"D {self.discriminator:.2f}"
         )
-
-
-def _size(parameter: torch.Tensor) -> float:
-    """A tensor's root mean square, what it learns in parts of."""
-    smallest = SMALLEST_WEIGHT if parameter.ndim > 1 else SMALLEST_BIAS
-    return max(smallest, float(parameter.detach().square().mean().sqrt()))
 
 
 def between(codes: torch.Tensor, others: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
@@ -154,7 +145,7 @@ class Trainer:
 
     def _prepare(self) -> None:
         """A fresh optimiser, which knows the sizes of the generator's tensors."""
-        sizes = [(p, _size(p)) for p in self.generator.parameters()]
+        sizes = [(p, optimising.size(p)) for p in self.generator.parameters()]
         groups = [{"params": [p], "size": size, "lr": LEARNING_RATE * size} for p, size in sizes]
         self.g_optimiser = torch.optim.Adam(groups, LEARNING_RATE, (0.5, 0.99))
 
@@ -197,16 +188,14 @@ class Trainer:
     def settle(self, done: float) -> None:
         """Lower the learning rates over the last part of a run; done: the share of it that is over, 0..1."""
         settling, pace = (1.0, TRAINED_PACE) if self.first_step else (SETTLING, 1.0)
-        left = max(0.05, min(1.0, (1 - min(1.0, done)) / settling))
         catching_up = self.first_step and self.steps_here < CATCH_UP_STEPS
         if self.first_step:
             pace *= min(1.0, max(1, self.steps_here - CATCH_UP_STEPS) / RISING_STEPS)
-        for optimiser, rate in (
+        rates = (
             (self.g_optimiser, LEARNING_RATE * pace),
             (self.d_optimiser, DISCRIMINATOR_LEARNING_RATE * (CATCH_UP_PACE if catching_up else 1)),
-        ):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * left * group.get("size", 1.0)
+        )
+        optimising.settle(rates, done, settling)
 
     def step(self) -> Losses:
         """One update of both sides on one (joint) batch of photos."""
@@ -252,8 +241,8 @@ class Trainer:
                     mean = self._made_up_means(seen[rebuilt.stop :], real)
                     loss = loss + strength * (ADVERSARIAL_WEIGHT * g_loss + MADE_UP_MEAN_WEIGHT * mean)
         if loss.requires_grad:
-            self._update(self.generator, self.g_optimiser, loss)
-            self._update_average()
+            optimising.update(self.generator, self.g_optimiser, loss)
+            optimising.follow(self.average, self.generator, AVERAGE_DECAY, self.steps_here)
 
         if adversarial:
             self.discriminator.requires_grad_(True)
@@ -261,7 +250,7 @@ class Trainer:
                 logits_real = self.discriminator(real.judged).float()
                 logits_made = self.discriminator([f.detach() for f in seen.judged]).float()
                 d_loss = hinge_real(logits_real) + hinge_made(logits_made)
-            self._update(self.discriminator, self.d_optimiser, d_loss)
+            optimising.update(self.discriminator, self.d_optimiser, d_loss)
 
         self.step_count += 1
         # All at once: a card that is asked for each has to finish its work every time.
@@ -312,25 +301,6 @@ class Trainer:
         shapes, matters = (codes[share] for codes in pairs[1])
         return torch.cat([middles, shapes]), torch.cat([middles, matters])
 
-    @staticmethod
-    def describe(losses: Sequence[float]) -> str:
-        """A step's losses, or their means, on one line."""
-        return str(Losses(*losses))
-
-    @staticmethod
-    def _update(network: nn.Module, optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        distributed.average_gradients(network.parameters())
-        nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
-        optimiser.step()
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        decay = min(AVERAGE_DECAY, (1 + self.steps_here) / (10 + self.steps_here))
-        for averaged, current in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            averaged.lerp_(current, 1 - decay)
-
     def save_network(self, path: Path) -> None:
         """The averaged generator and the encoder's whitening: what the program uses."""
         tensors = {f"generator.{k}": t for k, t in self.average.state_dict().items()}
@@ -345,9 +315,7 @@ class Trainer:
         """Everything that `restore` needs to go on."""
         tensors = {f"{name}.{k}": t for name in LEARNING for k, t in getattr(self, name).state_dict().items()}
         tensors |= {"encoder.mean": self.encoder.mean, "encoder.whiten": self.encoder.whiten}
-        for name, optimiser in self._optimisers().items():
-            for index, state in optimiser.state_dict()["state"].items():
-                tensors |= {f"{name}.{index}.{k}": v for k, v in state.items()}
+        tensors |= optimising.kept(self._optimisers())
         begun = {"first_step": str(self.first_step), "seen_before": str(self.seen_before)}
         weights.save(path, "checkpoint", tensors, self._metadata() | begun, half=False)
 
@@ -367,12 +335,7 @@ class Trainer:
                 f"{path} is a checkpoint of another version, whose networks have other sizes; "
                 f"start without --resume."
             ) from None
-        for name, optimiser in self._optimisers().items():
-            saved = optimiser.state_dict()
-            for key, value in strip_prefix(tensors, f"{name}.").items():
-                index, field = key.split(".")
-                saved["state"].setdefault(int(index), {})[field] = value
-            optimiser.load_state_dict(saved)
+        optimising.restore(self._optimisers(), tensors)
         self.step_count = int(metadata["steps"])
         self.first_step, self.seen_before = (int(metadata[k]) for k in ("first_step", "seen_before"))
         self.rng = np.random.default_rng([self.step_count, 1])

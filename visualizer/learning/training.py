@@ -6,10 +6,10 @@ import contextlib
 import ctypes
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -106,9 +106,7 @@ class Learning(Protocol):
 
     def settle(self, done: float) -> None: ...
 
-    def step(self) -> Sequence[float]: ...
-
-    def describe(self, losses: Sequence[float]) -> str: ...
+    def step(self) -> NamedTuple: ...
 
     def save_network(self, path: Path) -> None: ...
 
@@ -147,7 +145,7 @@ def repeat(
     begun = time.monotonic()
     saved = previewed = begun
     first = trainer.step_count
-    smooth: list[float] = []
+    smooth: NamedTuple | None = None
     interrupt = Interrupt()
     with interrupt.listen(), bar(steps, "training", "step", progress) as progress_bar:
         progress_bar.update(trainer.steps_here)
@@ -158,10 +156,10 @@ def repeat(
             # One clock for all: they must settle in the same step.
             trainer.settle(distributed.average([done])[0])
             losses = trainer.step()
-            smooth = [s + SMOOTHING * (v - s) for s, v in zip(smooth or losses, losses)]
+            smooth = losses._make(s + SMOOTHING * (v - s) for s, v in zip(smooth or losses, losses))
             now = time.monotonic()
             rate = (trainer.step_count - first) * batch_size / (now - begun)
-            progress_bar.set_postfix_str(f"{rate:.1f} pictures/s, {trainer.describe(smooth)}", refresh=False)
+            progress_bar.set_postfix_str(f"{rate:.1f} pictures/s, {smooth}", refresh=False)
             progress_bar.update()
             if now - saved > SAVE_EVERY_S:
                 save()

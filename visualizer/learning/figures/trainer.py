@@ -23,6 +23,7 @@ from torch import nn
 from visualizer.common import weights
 from visualizer.common.errors import UserError
 from visualizer.latent.bank import Bank
+from visualizer.learning import optimising
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.discriminator import Discriminator, hinge_made, hinge_real
 from visualizer.learning.encoder import Encoder
@@ -50,9 +51,8 @@ SECOND_MAPS, SPREAD_MAPS = slice(N_CLASSIFIER_MAPS + 1, None), (1, 2, 5, 6)
 # Of each tensor in parts of its size, as in `trainer`; what is new learns faster.
 LEARNING_RATE, NEW_PACE, RISING_STEPS = 4e-3, 2.0, 40
 NEW = ("pose.", "join", "start")
-SMALLEST_WEIGHT, SMALLEST_BIAS = 6e-4, 1e-2
 DISCRIMINATOR_LEARNING_RATE = 2e-4
-LARGEST_GRADIENT, AVERAGE_DECAY = 10.0, 0.99
+AVERAGE_DECAY = 0.99
 # The discriminators begin after so many steps, are heeded later, and fully after so many more.
 DISCRIMINATOR_STEPS, WARM_UP_STEPS, FADE_IN_STEPS = 90, 150, 200
 SETTLING = 0.35
@@ -177,10 +177,8 @@ class FigureTrainer:
         self.average = copy.deepcopy(self.figure).requires_grad_(False)
         groups = []
         for name, parameter in self.figure.named_parameters():
-            smallest = SMALLEST_WEIGHT if parameter.ndim > 1 else SMALLEST_BIAS
-            size = max(smallest, float(parameter.detach().square().mean().sqrt()))
             pace = NEW_PACE if any(part in name for part in NEW) else 1.0
-            groups.append({"params": [parameter], "size": pace * size})
+            groups.append({"params": [parameter], "size": pace * optimising.size(parameter)})
         self.g_optimiser = torch.optim.Adam(groups, LEARNING_RATE, (0.5, 0.99))
 
     def start_from(self, path: Path) -> None:
@@ -210,14 +208,12 @@ class FigureTrainer:
 
     def settle(self, done: float) -> None:
         """Lower the learning rates over the last part of a run; done: the share of it that is over, 0..1."""
-        left = max(0.05, min(1.0, (1 - min(1.0, done)) / SETTLING))
         rising = min(1.0, (self.steps_here + 1) / RISING_STEPS)
-        for optimiser, rate in (
+        rates = (
             (self.g_optimiser, LEARNING_RATE * rising),
             (self.d_optimiser, DISCRIMINATOR_LEARNING_RATE),
-        ):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * left * group.get("size", 1.0)
+        )
+        optimising.settle(rates, done, SETTLING)
 
     def step(self) -> Losses:
         """One update of both sides."""
@@ -248,33 +244,18 @@ class FigureTrainer:
                 self.discriminator.requires_grad_(False)
                 g_loss = -self.discriminator(_told(maps, seen.judged)).float().mean()
                 loss = loss + ADVERSARIAL_WEIGHT * strength * g_loss
-        self._update(self.figure, self.g_optimiser, loss)
-        with torch.no_grad():
-            decay = min(AVERAGE_DECAY, (1 + self.steps_here) / (10 + self.steps_here))
-            for averaged, current in zip(self.average.parameters(), self.figure.parameters(), strict=True):
-                averaged.lerp_(current, 1 - decay)
+        optimising.update(self.figure, self.g_optimiser, loss)
+        optimising.follow(self.average, self.figure, AVERAGE_DECAY, self.steps_here)
         if self.steps_here >= DISCRIMINATOR_STEPS:
             self.discriminator.requires_grad_(True)
             with fast_numbers(self.device):
                 d_loss = hinge_real(self.discriminator(_told(maps, real.judged)).float())
                 made_maps = [f.detach() for f in seen.judged]
                 d_loss = d_loss + hinge_made(self.discriminator(_told(maps, made_maps)).float())
-            self._update(self.discriminator, self.d_optimiser, d_loss)
+            optimising.update(self.discriminator, self.d_optimiser, d_loss)
         self.step_count += 1
         losses = (feature, second, pixel, spread, pose, g_loss, d_loss)
         return Losses(*torch.stack([part.detach().float() for part in losses]).tolist())
-
-    @staticmethod
-    def describe(losses: Sequence[float]) -> str:
-        """A step's losses, or their means, on one line."""
-        return str(Losses(*losses))
-
-    @staticmethod
-    def _update(network: nn.Module, optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
-        optimiser.step()
 
     def save_network(self, path: Path) -> None:
         """The averaged figure and the encoder's whitening: what the program uses."""
@@ -285,11 +266,12 @@ class FigureTrainer:
     def save_checkpoint(self, path: Path) -> None:
         """Everything that `restore` needs to go on."""
         tensors = {f"{name}.{k}": t for name in LEARNING for k, t in getattr(self, name).state_dict().items()}
-        for name in ("g_optimiser", "d_optimiser"):
-            for index, state in getattr(self, name).state_dict()["state"].items():
-                tensors |= {f"{name}.{index}.{k}": v for k, v in state.items()}
+        tensors |= optimising.kept(self._optimisers())
         steps = {"steps": str(self.step_count), "first_step": str(self.first_step)}
         weights.save(path, "figure checkpoint", tensors, steps, half=False)
+
+    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"g_optimiser": self.g_optimiser, "d_optimiser": self.d_optimiser}
 
     def restore(self, path: Path) -> None:
         """Go on from `save_checkpoint`. Raises UserError if the file isn't one."""
@@ -303,13 +285,7 @@ class FigureTrainer:
                 f"{path} is a checkpoint of another version, whose networks have other sizes; start without "
                 f"--resume."
             ) from None
-        for name in ("g_optimiser", "d_optimiser"):
-            optimiser = getattr(self, name)
-            saved = optimiser.state_dict()
-            for key, value in strip_prefix(tensors, f"{name}.").items():
-                index, field = key.split(".")
-                saved["state"].setdefault(int(index), {})[field] = value
-            optimiser.load_state_dict(saved)
+        optimising.restore(self._optimisers(), tensors)
         self.step_count, self.first_step = int(metadata["steps"]), int(metadata["first_step"])
         self.rng = np.random.default_rng([self.step_count, 1])
 
