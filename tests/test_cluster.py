@@ -13,6 +13,7 @@ from test_album import SMALL, frames
 from test_cli import assert_one_sentence, nothing_left
 
 from visualizer.audio.song import Recording
+from visualizer.common.errors import UserError
 from visualizer.offline import album, crew, engine
 from visualizer.offline.studio import furnish
 
@@ -103,10 +104,15 @@ def test_a_long_song_in_pieces_has_no_seam(cluster, studio, tune, tmp_path):
     np.testing.assert_array_equal(frames(tmp_path / "alone.mp4"), frames(tmp_path / "parts.mp4"))
 
 
-def test_what_can_be_wrong_with_a_cluster(visualizer, tmp_path, song):
+def test_where_no_scheduler_answers(studio, monkeypatch):
+    monkeypatch.setattr(crew, "CONNECT_S", 1.0)  # it may be just about to start, so it is tried for a while
+    words = r"no scheduler answers at tcp://127\.0\.0\.1:9 .* start one with `dask scheduler`"
+    with pytest.raises(UserError, match=words), crew.hired("tcp://127.0.0.1:9", studio[0], print):
+        pass
+
+
+def test_what_is_no_cluster(tmp_path, song):
     arguments = ("render", song, "-o", "clip.mp4", *SMALL, "--cluster")
-    nobody = ran(*arguments, "tcp://127.0.0.1:9", cwd=tmp_path)
-    assert_one_sentence(nobody, "no scheduler answers at tcp://127.0.0.1:9", "dask scheduler")
     for nonsense in ("nonsense", "0"):
         assert_one_sentence(ran(*arguments, nonsense, cwd=tmp_path), f"--cluster {nonsense}", "tcp://")
     assert nothing_left(tmp_path)
