@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.signal
 from conftest import SR, write_sound
-from program import ran
+from program import ran, started
 from pulse import drain, until
 
 from visualizer.audio import portaudio
@@ -455,3 +455,24 @@ def test_a_monitor_is_found_though_portaudio_knows_none(pulse, on_time, codebook
         assert "PULSE_SOURCE" not in os.environ
     with pytest.raises(UserError, match="no input device 'nothing'"):
         find_device("input", "nothing")
+
+
+def test_what_is_left_of_a_sound_system_that_hangs_keeps_its_code():
+    """Else its threads would run into nothing when Python ends, and the show's last word be a crash."""
+    code = """
+import atexit, gc, sys
+from visualizer.audio import portaudio
+sounddevice = portaudio.library()
+if sys.argv[1] == "hangs":
+    portaudio.skip_farewell()
+atexit.unregister(sounddevice._exit_handler)
+sounddevice._terminate()
+del sounddevice._lib
+gc.collect()
+print("libportaudio" in open("/proc/self/maps").read())
+"""
+    found = {}
+    for how in ("ends", "hangs"):
+        with started(how, code=code) as process:
+            found[how] = process.communicate(timeout=60)[0].splitlines()[-1]
+    assert found["hangs"] == "True" and found["ends"] == "False"  # which is what would happen to it

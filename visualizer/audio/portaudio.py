@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import shutil
 import sys
@@ -222,3 +223,5 @@ def skip_farewell() -> None:
     """A driver hangs: leave PortAudio as it is at exit, for to end it would hang as well."""
     if sounddevice := sys.modules.get("sounddevice"):
         atexit.unregister(sounddevice._exit_handler)
+        # Its threads go on to the very end: they need its code, which Python would unload before.
+        ctypes.CDLL(sounddevice._libname)
