@@ -4,11 +4,14 @@ import threading
 import time
 
 import numpy as np
+import pytest
 import torch
 from screen import wait_for
 
 from visualizer.common.errors import UserError
-from visualizer.output import outlet
+from visualizer.live.outputs import Outputs
+from visualizer.live.ways import StageWishes
+from visualizer.output import outlet, senders
 from visualizer.output.outlet import Receiver
 
 
@@ -137,3 +140,24 @@ def test_a_defect_in_a_receiver_is_told_too(outlets, told):
     added = on(outlets, defective)
     outlets.show(frame(0), 0)
     assert added.join(5) and told == ["the test broke off (ZeroDivisionError: division by zero)."]
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_a_show_without_a_window_ends_with_the_last_that_came_of_it(outlets, told, monkeypatch, others):
+    gone, well = Kept(broken=1), Kept()
+    receivers = {"camera": gone, "ndi": well}
+    monkeypatch.setattr(senders, "of", lambda kind: lambda size: receivers[kind])
+    wishes = StageWishes(headless=True, send=("camera", "ndi") if others else ("camera",))
+    outputs = Outputs(outlets, wishes, lambda: (64, 36), True)
+    outputs.begin()
+    added = next(iter(outlets))
+    wait_for(lambda: added.state == "on", 5, 0.002)
+    assert outputs.follow() == ""
+    outlets.show(frame(0), 0)
+    assert added.join(5)
+    if others:
+        assert outputs.follow() == "" and [each.receiver for each in outlets] == [well]
+    else:
+        with pytest.raises(UserError, match="nothing comes of the show any more"):
+            outputs.follow()
+    assert told == ["the test is broken; mend it."] and not gone.frames

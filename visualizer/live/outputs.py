@@ -33,7 +33,7 @@ class Outputs:
     def begin(self) -> None:
         """Do what was asked for at the start. Raises UserError for another program that can't be sent to."""
         for kind in self._wishes.send:
-            self._outlets.add(senders.of(kind)(self._size()))
+            self._on[kind] = self._outlets.add(senders.of(kind)(self._size()))
         if self._wishes.record is not None:
             self.record(True)
         if self._wishes.stream is not None:
@@ -87,13 +87,12 @@ class Outputs:
         Raises UserError if that was all that came of a show without a window, and nobody can begin anew.
         """
         marks = []
-        for what in ("record", "stream"):
-            outlet = self._on.get(what)
-            if outlet is not None and outlet.state == "over":
+        for what, outlet in list(self._on.items()):
+            if outlet.state == "over":
                 self._outlets.end(self._on.pop(what))
-            elif outlet is not None and what == "record":
+            elif what == "record":
                 marks.append(_clock(outlet))
-            elif outlet is not None:
+            elif what == "stream":
                 marks.append("LIVE" if outlet.state == "on" else "stream waits")
         if self._wishes.headless and not self._outlets and not self._wishes.obeys:
             raise UserError("nothing comes of the show any more, and it has no window: it has ended.")
