@@ -1,11 +1,11 @@
 """Draw the moving picture of README.md again: some presets at one song, in a loop.
 
-    python tests/draw_dance.py SONG [--start 12] [--seconds 2] [--presets mandala dancer feast everything]
-                               [--seed 0] [--quality 70] [-o presets/dance.webp]
+    python tests/draw_dance.py SONG [--start 12.5] [--seconds 2.7] [--parts mandala=0 dancer=1 everything=0]
+                               [--quality 70] [-o presets/dance.webp]
 
-Each preset is rendered by `visualizer render --quality grand`, from some seconds before its part on, so that
-the beat is known by then; the song goes on from part to part. tests/test_pages.py holds the outcome to 3 MB
-and to the flash rule.
+The parts are presets and their seeds. Each is rendered by `visualizer render --quality grand`, from some
+seconds before its part on, so that the beat is known by then; the song goes on from part to part.
+tests/test_pages.py holds the outcome to 3 MB and to the flash rule.
 """
 
 import argparse
@@ -25,30 +25,19 @@ SIZE = 480, 270
 SCALE = 2  # drawn larger, and made small once
 LEAD_S = 6.0
 FADE_S = 0.4
+PARTS = ["mandala=0", "dancer=1", "everything=0"]
 
 
-def frames_of(song: Path, preset: str, seed: int, start: float, seconds: float) -> np.ndarray:
+def frames_of(song: Path, preset: str, seed: str, start: float, seconds: float) -> np.ndarray:
     """[n, h, w, 3] float32 of a part of the song."""
     lead = min(LEAD_S, start)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "part.mp4"
-        look = ("--preset", preset, "--seed", str(seed), "--quality", "grand", "--fps", str(FPS))
-        part = ("--start", str(start - lead), "--duration", str(lead + seconds + 0.5))
-        size = f"{SCALE * SIZE[0]}x{SCALE * SIZE[1]}"
-        command = [
-            sys.executable,
-            "-m",
-            "visualizer",
-            "render",
-            song,
-            "-o",
-            path,
-            *look,
-            *part,
-            "--size",
-            size,
-        ]
-        subprocess.run(command, check=True)
+        look = ["--preset", preset, "--seed", seed, "--quality", "grand", "--fps", FPS]
+        look += ["--size", f"{SCALE * SIZE[0]}x{SCALE * SIZE[1]}"]
+        part = ["--start", start - lead, "--duration", lead + seconds + 0.5]
+        command = [sys.executable, "-m", "visualizer", "render", song, "-o", path, *look, *part]
+        subprocess.run(list(map(str, command)), check=True)
         with av.open(str(path)) as video:
             pictures = [frame.to_image() for frame in video.decode(video=0)][round(lead * FPS) :]
     small = [picture.resize(SIZE, Image.Resampling.LANCZOS) for picture in pictures[: round(seconds * FPS)]]
@@ -58,24 +47,18 @@ def frames_of(song: Path, preset: str, seed: int, start: float, seconds: float) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("song", type=Path)
-    parser.add_argument("--start", type=float, default=12.0)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each preset")
-    parser.add_argument("--presets", nargs="+", default=["mandala", "dancer", "feast", "everything"])
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=float, default=12.5)
+    parser.add_argument("--seconds", type=float, default=2.7, help="of each part")
+    parser.add_argument("--parts", nargs="+", default=PARTS, metavar="PRESET=SEED")
     parser.add_argument("--quality", type=int, default=70)
     parser.add_argument("-o", "--output", type=Path, default=assets.folder("presets") / "dance.webp")
     arguments = parser.parse_args()
     # Each part begins while the one before it fades, the first while the last does.
     fade = round(FADE_S * FPS)
+    seconds = arguments.seconds
     parts = [
-        frames_of(
-            arguments.song,
-            preset,
-            arguments.seed,
-            arguments.start + i * arguments.seconds,
-            arguments.seconds + FADE_S,
-        )
-        for i, preset in enumerate(arguments.presets)
+        frames_of(arguments.song, *part.split("="), arguments.start + i * seconds, seconds + FADE_S)
+        for i, part in enumerate(arguments.parts)
     ]
     share = np.linspace(0, 1, fade + 2, dtype=np.float32)[1:-1, None, None, None]
     shown = [
