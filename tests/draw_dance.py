@@ -1,6 +1,6 @@
 """Draw the moving picture of README.md again: some presets at one song, in a loop.
 
-    python tests/draw_dance.py SONG [--start 12.5] [--seconds 2.7] [--parts mandala=0 dancer=1 everything=0]
+    python tests/draw_dance.py SONG [--start 15] [--seconds 2.7] [--parts mandala=1 dancer=1 everything=0]
                                [--quality 70] [-o presets/dance.webp]
 
 The parts are presets and their seeds. Each is rendered by `visualizer render --quality grand`, from some
@@ -25,7 +25,7 @@ SIZE = 480, 270
 SCALE = 2  # drawn larger, and made small once
 LEAD_S = 6.0
 FADE_S = 0.4
-PARTS = ["mandala=0", "dancer=1", "everything=0"]
+PARTS = ["mandala=1", "dancer=1", "everything=0"]
 
 
 def frames_of(song: Path, preset: str, seed: str, start: float, seconds: float) -> np.ndarray:
@@ -47,7 +47,7 @@ def frames_of(song: Path, preset: str, seed: str, start: float, seconds: float) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("song", type=Path)
-    parser.add_argument("--start", type=float, default=12.5)
+    parser.add_argument("--start", type=float, default=15.0)
     parser.add_argument("--seconds", type=float, default=2.7, help="of each part")
     parser.add_argument("--parts", nargs="+", default=PARTS, metavar="PRESET=SEED")
     parser.add_argument("--quality", type=int, default=70)
