@@ -1,7 +1,7 @@
 """Draw the moving picture of README.md again: some presets at one song, in a loop.
 
     python tests/draw_dance.py SONG [--start 15] [--seconds 2.7] [--parts mandala=1 dancer=1 everything=0]
-                               [--quality 70] [-o presets/dance.webp]
+                               [--quality 55] [-o presets/dance.webp]
 
 The parts are presets and their seeds. Each is rendered by `visualizer render --quality grand`, from some
 seconds before its part on, so that the beat is known by then; the song goes on from part to part.
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--start", type=float, default=15.0)
     parser.add_argument("--seconds", type=float, default=2.7, help="of each part")
     parser.add_argument("--parts", nargs="+", default=PARTS, metavar="PRESET=SEED")
-    parser.add_argument("--quality", type=int, default=70)
+    parser.add_argument("--quality", type=int, default=55)
     parser.add_argument("-o", "--output", type=Path, default=assets.folder("presets") / "dance.webp")
     arguments = parser.parse_args()
     # Each part begins while the one before it fades, the first while the last does.
