@@ -63,6 +63,9 @@ class Listening:
     sound: Heard | None
     listens: bool = True
 
+    def toggle_demo(self):
+        self.listens, self.sound = False, Heard(status="playing the demo tune on Built-in")
+
 
 def test_newcomers_are_told_what_is_heard():
     guide, hearing = Guide(), Listening(None)
@@ -72,13 +75,45 @@ def test_newcomers_are_told_what_is_heard():
     hearing.sound.ok = True
     assert guide.word(hearing, 10.0) is None
     words, warning = guide.word(hearing, 15.0)
-    assert "nothing is heard on Built-in" in words and "press D" in words and warning
+    assert (
+        "nothing is heard on Built-in" in words
+        and "press A" in words
+        and "D for the demo" in words
+        and warning
+    )
     assert guide.word(hearing, 30.0) is None
     hearing.sound.level = -30.0
     words, warning = guide.word(hearing, 31.0)
-    assert words == "hearing Built-in; press H for the keys" and not warning
+    assert words == "hearing Built-in; H lists the keys, Q is the page for phones" and not warning
     assert guide.word(hearing, 32.0) is None
     song = Heard(status="playing a song on Built-in")
     assert (
-        Guide().word(Listening(song, listens=False), 0.0)[0].startswith("playing a song on Built-in; press H")
+        Guide().word(Listening(song, listens=False), 0.0)[0].startswith("playing a song on Built-in; H lists")
     )
+
+
+@pytest.mark.parametrize(
+    "sound, why",
+    [
+        (Heard(), "nothing is heard on Built-in"),
+        (Heard(ok=False, status="no microphone found"), "no microphone"),
+    ],
+)
+def test_with_nothing_to_hear_the_tune_plays_and_within_five_seconds_that_is_told(sound, why):
+    guide, hearing = Guide(tune=True), Listening(sound)
+    told = {second: guide.word(hearing, 100.0 + second) for second in (0.0, 1.0, 4.0, 4.5)}
+    assert not hearing.listens
+    (words, warning) = told.pop(4.5)
+    assert not any(told.values()) and not warning
+    assert (
+        words.startswith(why) and "D listens again" in words and "playing the demo tune on Built-in" in words
+    )
+    assert "H lists the keys" in words and "Q is the page" in words
+    assert guide.word(hearing, 120.0) is None
+
+
+def test_with_something_to_hear_no_tune_plays():
+    guide, hearing = Guide(tune=True), Listening(Heard(level=-30.0))
+    assert guide.word(hearing, 0.0)[0].startswith("hearing Built-in")
+    hearing.sound.level = -120.0
+    assert guide.word(hearing, 60.0) is None and hearing.listens

@@ -343,6 +343,26 @@ def test_a_missing_package_is_one_sentence(package):
     assert "pip install" in lines[0] and "apt install" in lines[0]
 
 
+def test_words_are_seen_before_torch_is_there():
+    code = """
+import sys
+from visualizer.output.window import Window
+from visualizer.output.hud import Hud
+from visualizer.output.upscale import Upscaler
+from visualizer.output.graphics import read_screen
+with Window("visualizer", (320, 200)) as window:
+    hud, upscaler = Hud(), Upscaler()
+    hud.wait("loading")
+    for _ in range(600):
+        upscaler.clear(*window.size)
+        hud.draw(*window.size, 1 / 60)
+    assert read_screen(*window.size).max() > 200 and "torch" not in sys.modules
+"""
+    environment = {**ENVIRONMENT, "SDL_VIDEODRIVER": "offscreen"}
+    done = ran(code=code, environment=environment)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_benchmark_does_without_opengl():
     run = (
         "import sys; sys.modules['OpenGL'] = None\n"

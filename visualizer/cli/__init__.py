@@ -36,7 +36,8 @@ from visualizer.common.files import unwritable
 def main(context: click.Context, log_file: Path | None) -> None:
     """Turn any sound into a stream of pictures imagined by a neural network.
 
-    Without a command it opens the window and listens to the microphone, as `visualizer live` does.
+    Without a command it opens the window and listens to the microphone, as `visualizer live` does; where
+    nothing is heard, it plays the built-in tune.
 
     \b
     Try it:
@@ -48,7 +49,7 @@ def main(context: click.Context, log_file: Path | None) -> None:
     if log_file is not None:
         start_log(log_file)
     if context.invoked_subcommand is None:
-        context.invoke(showing.live)
+        context.invoke(showing.live, tune=True)
 
 
 def start_log(path: Path) -> None:

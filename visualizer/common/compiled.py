@@ -21,9 +21,13 @@ import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-KEPT = "Compiling for this processor: only this start takes some seconds longer."
+witness: Callable[[str], None] = lambda sentence: None  # noqa: E731
+"""Told, on whichever thread compiles, what takes so long and how far it is."""
+_done = 0
+
+KEPT = "Compiling for this processor: only this start takes half a minute longer."
 NOT_KEPT = (
-    "Compiling for this processor, which takes some seconds at every start, since there is no place to keep "
+    "Compiling for this processor, which takes half a minute at every start, since there is no place to keep "
     "it: let NUMBA_CACHE_DIR name a folder that can be written."
 )
 
@@ -46,10 +50,11 @@ def compiled(*signatures: str, nogil: bool = False) -> Callable[[F], F]:
         try:
             loop = _keep(lambda: _njit(list(signatures), nogil=nogil, cache=True)(function))
         except (RuntimeError, OSError):
+            loop = _njit(list(signatures), nogil=nogil)(function)
             _tell(NOT_KEPT)
-            return _njit(list(signatures), nogil=nogil)(function)
-        if loop.stats.cache_misses:
-            _tell(KEPT)
+        else:
+            if loop.stats.cache_misses:
+                _tell(KEPT)
         return loop
 
     return decorate
@@ -82,10 +87,13 @@ def _temporary() -> Path:
     return folder
 
 
-@cache
 def _tell(sentence: str) -> None:
-    """Why it takes so long, after the first of the loops."""
-    print(sentence, file=sys.stderr)
+    """Why it takes so long, after each of the loops."""
+    global _done
+    _done += 1
+    if _done == 1:
+        print(sentence, file=sys.stderr)
+    witness(f"{sentence} Step {_done} is done.")
 
 
 @cache

@@ -131,7 +131,7 @@ class Controls:
                 hud.say(WORDS, seconds=8.0)
         elif name in PANELS:
             if name == "code" and hud.code is None:
-                hud.say("there is no page for phones; start it with --remote")
+                hud.say("for the page for phones start with `visualizer live --remote 0.0.0.0`")
             elif turn.value != hud.shows(name):
                 hud.toggle(name)
         else:

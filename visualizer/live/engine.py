@@ -43,7 +43,9 @@ SWITCH_INTERVAL_S = 0.0002
 # A window that is being dragged to a size gets new frames of its shape when it rests.
 RESIZE_S = 0.2
 # How long it sleeps between looking for events.
-LOADING_S = 0.04
+LOADING_S = 0.1
+# How long it is to be read what is heard.
+WORD_S = 8.0
 MINIMISED_S = 0.1
 READOUT_S = 0.25
 REPORT_S = 0.1
@@ -73,6 +75,7 @@ def run_live(
     titles: bool = False,
     logo: Path | None = None,
     figure: Path | None = None,
+    tune: bool = False,
 ) -> Statistics:
     """Open the window and play until somebody quits; returns what was measured.
 
@@ -85,7 +88,8 @@ def run_live(
     offset: milliseconds by which sound is heard later than its device says; None is what was given last.
     sensitivity: 0.1 to 4, to the sound, in all presets; None is their own. quality: of the shipped
     generators, "auto", "light" or "grand". titles: whether songs are told; logo: a PNG file, in all presets;
-    None is their own. figure: a file; None is the shipped one.
+    None is their own. figure: a file; None is the shipped one. tune: play the built-in tune if nothing is
+    heard at the start.
 
     Raises NoDisplay if no window can be opened, and UserError for anything else that was asked for and isn't
     there.
@@ -93,6 +97,8 @@ def run_live(
     begun = time.perf_counter()
     # Threads of torch that wait for each other without sleeping would take the callback's time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # What is loaded from here on stays: to go through it again and again is a tenth of the start.
+    gc.disable()
     wishes = Wishes(
         source,
         preset,
@@ -109,11 +115,13 @@ def run_live(
         titles,
         logo,
         figure,
+        tune,
     )
     try:
         with handing_over(SWITCH_INTERVAL_S), open_window(wishes.stage, size, fullscreen, monitor) as window:
             return Engine(window, wishes, begun, statistics).run(seconds)
     finally:
+        gc.enable()
         gc.unfreeze()
 
 
@@ -130,7 +138,7 @@ class Engine:
         self.outlets = Outlets(self._backstage.warn)
         self.desk, self.conductor = Desk(), Conductor()
         self._controls = Controls(window, self.hud, self.desk, self.conductor, self._backstage.do)
-        self._guide = Guide()
+        self._guide = Guide(wishes.tune)
         self._outputs: Outputs | None = None
         self._parts: Parts | None = None
         self._ways: list[Service] = []
@@ -153,7 +161,7 @@ class Engine:
 
     def run(self, seconds: float | None) -> Statistics:
         """Play until somebody quits, or for so many seconds."""
-        self.hud.announce("visualizer", "H lists the keys")
+        self.hud.wait("loading")
         end = None if seconds is None else self._begun + seconds
         with self._open, self._backstage:
             self._backstage.do(self._load)
@@ -257,6 +265,9 @@ class Engine:
 
     def _load(self) -> None:
         """Backstage."""
+        from visualizer.common import compiled
+
+        compiled.witness = lambda words: self._backstage.tell(lambda: self.hud.wait(words))
         ways = open_ways(self._wishes.stage, self.desk, self.conductor)
         self._backstage.tell(lambda: self._ways.extend(ways))
         tap = self.outlets.hear
@@ -326,7 +337,7 @@ class Engine:
         word = parts.hearing.news() or self._guide.word(parts.hearing, now)
         if word is not None:
             log.info(word[0])
-            self.hud.say(*word, meter=True)
+            self.hud.say(*word, seconds=WORD_S, meter=True)
         self._ending = self._ending or parts.hearing.follow()
         if self._ending:
             parts.stage.blackout.wanted = True

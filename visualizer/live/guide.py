@@ -1,6 +1,6 @@
 """The guide: what somebody is told who has just started it.
 
-Which device it listens to, whether anything is heard there, and the one key that explains the others.
+Which device it listens to, whether anything is heard there, and the keys that lead to all else.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ if TYPE_CHECKING:
 
 AUDIBLE_DB = -60.0
 # So long it listens before it says that nothing is heard.
-PATIENCE_S = 4.0
-KEYS = "press H for the keys"
+PATIENCE_S = 3.0
+KEYS = "H lists the keys, Q is the page for phones"
 
 
 class Guide:
     """Has something to say in the first seconds; asked at every frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, tune: bool = False) -> None:
+        """tune: play the built-in tune where nothing is heard."""
+        self._tune, self._why = tune, ""
         self._since: float | None = None
         self._over = self._complained = False
 
@@ -28,21 +30,27 @@ class Guide:
         sound = hearing.sound
         if self._over or sound is None:
             return None
-        if not sound.ok:
-            self._since = None
-            return None
         self._since = now if self._since is None else self._since
         if not hearing.listens:
+            # That it is played without sound is told first.
+            if not sound.ok and now - self._since <= PATIENCE_S:
+                return None
             self._over = True
-            return f"{sound.status}; {KEYS}", False
-        if sound.level > AUDIBLE_DB:
+            return f"{self._why}{sound.status}; {KEYS}", False
+        if sound.ok and sound.level > AUDIBLE_DB:
             self._over = True
             return f"hearing {sound.device_name}; {KEYS}", False
-        if not self._complained and now - self._since > PATIENCE_S:
+        if not sound.ok and not self._tune:
+            self._since = None  # why, is told elsewhere
+        elif now - self._since > PATIENCE_S and not self._complained:
             self._complained = True
+            nothing = f"nothing is heard on {sound.device_name}" if sound.ok else sound.status
+            if self._tune:
+                self._why, self._since = f"{nothing}. D listens again; now ", None
+                hearing.toggle_demo()
+                return None
             return (
-                f"nothing is heard on {sound.device_name}: turn it up, start with another --device, "
-                f"or press D for the demo tune; {KEYS}",
+                f"{nothing}: turn it up, or press A for the next input, D for the demo tune; {KEYS}",
                 True,
             )
         return None

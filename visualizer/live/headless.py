@@ -118,6 +118,9 @@ class Words:
             self.message = text
             print(text, file=sys.stderr, flush=True)
 
+    def wait(self, words: str) -> None:
+        """The terminal has it already."""
+
     def announce(self, title: str, description: str = "") -> None:
         """Presets come and go."""
         log.info("%s %s", title, description)

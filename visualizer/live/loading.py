@@ -50,6 +50,7 @@ class Wishes:
     titles: bool = False
     logo: Path | None = None
     figure: Path | None = None
+    tune: bool = False
 
 
 @dataclass
@@ -148,4 +149,5 @@ def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backsta
     hearing = Hearing(wishes.source, device_name, sink, backstage, late_tap, channels)
     # What is there now stays; the collector need not go through it again during the show.
     gc.freeze()
+    gc.enable()
     return Parts(repertoire, shown, choice, physics, ring, hearing, stage, stream, look)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from visualizer.output import panels
@@ -86,6 +87,10 @@ class Hud:
     ) -> None:
         """Show a sentence for a while. meter: and below it, how loud it is."""
         self._message.say(seconds or (WARNING_S if warning else MESSAGE_S), text, warning, meter)
+
+    def wait(self, words: str) -> None:
+        """Show what there is to wait for, until a preset is announced."""
+        self._title.say(math.inf, "visualizer", words)
 
     def announce(self, title: str, description: str = "") -> None:
         """Show a preset's title for a while."""

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Literal, get_args
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import torch
 
 from visualizer.output.graphics import GL, Canvas, Program, Texture, cover, to_screen
-from visualizer.output.interop import CardUpload, NoInterop
-from visualizer.output.software import SoftwareUpscaler
+
+if TYPE_CHECKING:
+    # The window is there before torch has been loaded.
+    import torch
+
+    from visualizer.output.interop import CardUpload
+    from visualizer.output.software import SoftwareUpscaler
 
 log = logging.getLogger("visualizer")
 STRENGTH = 0.5
@@ -52,14 +57,12 @@ class Upscaler:
         self._sharpen = Program("cover.vert", "crisp.frag")
         self._stretch = Program("cover.vert", "stretch.frag")
         self._plain = Program("cover.vert", "plain.frag")
-        self._software = SoftwareUpscaler()
 
     def upload(self, frame: torch.Tensor | np.ndarray) -> None:
         """The picture to draw from now on, [h, w, 3] uint8 sRGB, on the CPU or on the card."""
-        frame = torch.as_tensor(frame)
-        if self.way == "processor":
-            return self._software.upload(frame.numpy(force=True))
-        if frame.is_cuda and self._on_card:
+        if self._on_card and not isinstance(frame, np.ndarray) and frame.is_cuda and self.way != "processor":
+            from visualizer.output.interop import CardUpload, NoInterop
+
             try:
                 self._from_card = self._from_card or CardUpload(self._picture)
                 return self._from_card(frame)
@@ -67,7 +70,14 @@ class Upscaler:
                 log.info("frames go through memory: %s", reason)
                 self._on_card = False
                 self.release()
-        self._picture.upload(frame.numpy(force=True))
+        pixels = frame if isinstance(frame, np.ndarray) else frame.numpy(force=True)
+        (self._software if self.way == "processor" else self._picture).upload(pixels)
+
+    @cached_property
+    def _software(self) -> SoftwareUpscaler:
+        from visualizer.output.software import SoftwareUpscaler
+
+        return SoftwareUpscaler()
 
     @property
     def interop(self) -> bool:
