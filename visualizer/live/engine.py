@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from visualizer.control.service import Service
 from visualizer.live.backstage import Backstage
 from visualizer.live.controls import Controls
 from visualizer.live.guide import Guide
-from visualizer.live.loading import Parts, Wishes, load
+from visualizer.live.loading import Parts, Wishes, import_ahead, load
 from visualizer.live.statistics import Statistics
 from visualizer.live.surface import drawing, open_window
 from visualizer.live.ways import NOTHING, StageWishes, open_ways, show_address
@@ -164,7 +165,8 @@ class Engine:
         self.hud.wait("loading")
         end = None if seconds is None else self._begun + seconds
         with self._open, self._backstage:
-            self._backstage.do(self._load)
+            imports = import_ahead(lambda words: self._backstage.tell(lambda: self.hud.wait(words)))
+            self._backstage.do(lambda: self._load(imports))
             self._window.find_pace(lambda: self._upscaler.clear(*self._window.size))
             last = time.perf_counter()
             while not self._window.closed and (end is None or last < end):
@@ -263,11 +265,9 @@ class Engine:
 
     # --- beginning and end ------------------------------------------------------------------------
 
-    def _load(self) -> None:
-        """Backstage."""
-        from visualizer.common import compiled
-
-        compiled.witness = lambda words: self._backstage.tell(lambda: self.hud.wait(words))
+    def _load(self, imports: threading.Thread) -> None:
+        """Backstage. imports: another thread, because this one gives way to all others."""
+        imports.join()
         ways = open_ways(self._wishes.stage, self.desk, self.conductor)
         self._backstage.tell(lambda: self._ways.extend(ways))
         tap = self.outlets.hear

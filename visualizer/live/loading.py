@@ -6,6 +6,10 @@ Heavy modules are imported here and not above, so that the window is there at on
 from __future__ import annotations
 
 import gc
+import importlib
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +71,35 @@ class Parts:
     stage: Stage
     stream: PictureStream
     first: Look
+
+
+# What takes long to import, the longest first.
+MODULES = (
+    "torch",
+    "visualizer.control.repertoire",
+    "visualizer.latent.physics",
+    "visualizer.live.hearing",
+    "visualizer.neural.figure_painter",
+    "visualizer.neural.steadfast",
+    "visualizer.neural.quality",
+    "visualizer.picture.stage",
+)
+
+
+def import_ahead(compiling: Callable[[str], None]) -> threading.Thread:
+    """A thread that imports what `load` needs. compiling: told on it, at a first start, what takes long."""
+
+    def work() -> None:
+        with suppress(Exception):  # what can't be imported, `load` meets again
+            from visualizer.common import compiled
+
+            compiled.witness = compiling
+            for name in MODULES:
+                importlib.import_module(name)
+
+    thread = threading.Thread(target=work, name="backstage", daemon=True)
+    thread.start()
+    return thread
 
 
 def load(wishes: Wishes, aspect: float, conductor: Conductor, backstage: Backstage, tap: Tap) -> Parts:
