@@ -41,8 +41,8 @@ class Midi(Service):
     def __init__(self, desk: Desk, conductor: Conductor, own: Path | None = None):
         """own: the user's map. Raises UserError if that can't be read, or if a library is missing."""
         super().__init__("MIDI")
-        self._mido = wanted("mido", "mido", "--midi")
-        self._rtmidi = wanted("rtmidi", "python-rtmidi", "--midi")
+        self._mido = wanted("mido", "mido", "--midi", "midi")
+        self._rtmidi = wanted("rtmidi", "python-rtmidi", "--midi", "midi")
         self.garbage = 0
         desk.learns = True
         self._desk, self._way = desk, desk.way("MIDI", aloud=True)
