@@ -21,7 +21,7 @@ class Guide:
 
     def __init__(self, tune: bool = False) -> None:
         """tune: play the built-in tune where nothing is heard."""
-        self._tune, self._why = tune, ""
+        self._tune = tune
         self._since: float | None = None
         self._over = self._complained = False
 
@@ -32,11 +32,8 @@ class Guide:
             return None
         self._since = now if self._since is None else self._since
         if not hearing.listens:
-            # That it is played without sound is told first.
-            if not sound.ok and now - self._since <= PATIENCE_S:
-                return None
             self._over = True
-            return f"{self._why}{sound.status}; {KEYS}", False
+            return f"{sound.status}; {KEYS}", False
         if sound.ok and sound.level > AUDIBLE_DB:
             self._over = True
             return f"hearing {sound.device_name}; {KEYS}", False
@@ -46,9 +43,9 @@ class Guide:
             self._complained = True
             nothing = f"nothing is heard on {sound.device_name}" if sound.ok else sound.status
             if self._tune:
-                self._why, self._since = f"{nothing}. D listens again; now ", None
+                self._over = True
                 hearing.toggle_demo()
-                return None
+                return f"{nothing}, so here is the demo tune; D listens again; {KEYS}", False
             return (
                 f"{nothing}: turn it up, or press A for the next input, D for the demo tune; {KEYS}",
                 True,
