@@ -110,18 +110,69 @@ class Show:
         return self.process.returncode, errors
 
 
-@contextmanager
-def x_server(*more):
-    """A `Screen` on a display that was free. Skips the test where Xvfb or xdotool is missing.
+# Of Xorg's driver without a card, the only one here that knows of several monitors.
+NO_CARD = """
+Section "Device"
+  Identifier "card"
+  Driver "dummy"
+  VideoRam 32000
+EndSection
+Section "Screen"
+  Identifier "screen"
+  Device "card"
+  DefaultDepth 24
+  SubSection "Display"
+    Virtual 1824 768
+  EndSubSection
+EndSection
+"""
 
-    more: further arguments of Xvfb's.
+
+@contextmanager
+def two_monitors(folder):
+    """A `Screen` with a monitor of 1024x768 and on its right one of 800x600, and what plugs that in, or pulls
+    it out. Skips the test where Xorg can't do that.
     """
+    for tool in ("Xorg", "xrandr", "xdotool"):
+        if shutil.which(tool) is None:
+            packages = "xserver-xorg-core xserver-xorg-video-dummy x11-xserver-utils xdotool"
+            pytest.skip(f"{tool} is not installed (Debian: apt install {packages})")
+    (folder / "xorg.conf").write_text(NO_CARD)
+    log = str(folder / "xorg.log")
+    command = ["Xorg", "-config", str(folder / "xorg.conf"), "-logfile", log, "-noreset", "-nolisten", "tcp"]
+    with _served(command) as screen:
+
+        def randr(*arguments):
+            done = subprocess.run(["xrandr", *arguments], env=screen.environment, capture_output=True)
+            return done.returncode == 0
+
+        def plug(there):
+            where = ["--mode", "800x600", "--pos", "1024x0"] if there else ["--off"]
+            assert randr("--output", "DUMMY1", *where) and randr()  # the second has it look what is there
+
+        first = "--output", "DUMMY0", "--mode", "1024x768", "--pos", "0x0"
+        if not randr("--addmode", "DUMMY1", "800x600") or not randr(*first):
+            pytest.skip("this Xorg has one monitor only")
+        plug(True)
+        yield screen, plug
+
+
+@contextmanager
+def x_server():
+    """A `Screen` on a display that was free. Skips the test where Xvfb or xdotool is missing."""
     for tool in ("Xvfb", "xdotool"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed (Debian: apt install xvfb xdotool)")
+    with _served(["Xvfb", "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-noreset"]) as screen:
+        yield screen
+
+
+@contextmanager
+def _served(command):
+    """An X server by a command, on a display that was free."""
     reading, writing = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-noreset", *more],
+        [*command, "-displayfd", str(writing)],
         pass_fds=[writing],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -130,7 +181,7 @@ def x_server(*more):
     try:
         with os.fdopen(reading) as pipe:
             number = pipe.readline().strip()
-        assert number, "Xvfb did not start"
+        assert number, f"{command[0]} did not start"
         yield Screen(f":{number}", server)
     finally:
         server.terminate()

@@ -279,7 +279,7 @@ def test_an_encoder_that_dies_is_told(outlets, told, tmp_path):
     added = on(outlets, Recording(path, *shape()))
     show(outlets, added, 3)
     wait_for(lambda: added._frames == added._frames_taken, 30)
-    os.kill(added.receiver._process.pid, signal.SIGKILL)
+    os.kill(added.receiver._encoder.pid, signal.SIGKILL)
     show(outlets, added, 1, 3.0)
     assert added.join(60) and added.state == "over"
     assert told == [f"the recording has stopped (its encoder ended early); {path} holds what was recorded."]

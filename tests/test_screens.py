@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
-from screen import wait_for, x_server
+from screen import two_monitors, wait_for, x_server
 
 from visualizer.output import warp
 from visualizer.output.warp import STRAIGHT, Warp
@@ -171,3 +171,65 @@ def test_corners_are_dragged_by_mouse_and_keys(screen, tmp_path):
         time.sleep(0.5)  # what comes in the same moment is no key of the pinning yet
         show.press("BackSpace", "y", "y", "y", "e")
         wait_for(lambda: shown_settings(tmp_path)["corners"] == [[0, 0], [1, 0], [1, 1], [0, 1]], 20)
+
+
+# --- on several monitors --------------------------------------------------------------------------
+
+
+def test_the_picture_is_on_every_screen_and_the_show_outlives_one(tmp_path):
+    folder, size = str(tmp_path), ("--size", "320x240")
+    with (
+        two_monitors(tmp_path) as (screen, plug),
+        screen.show("live", "--preset", "garden", "--monitor", "all", *size, XDG_CONFIG_HOME=folder) as show,
+    ):
+        show.until_title("Garden")
+
+        def seen():
+            """What both monitors show, of a size."""
+            whole = screen.picture()
+            left, right = Image.fromarray(whole[:768, :1024]), Image.fromarray(whole[:600, 1024:])
+            return np.asarray(left.resize((200, 150)), int), np.asarray(right.resize((200, 150)), int)
+
+        def same():
+            left, right = seen()
+            return right.mean() > 8 and np.abs(left - right).mean() < 3
+
+        wait_for(lambda: seen()[1].mean() > 8)
+        own, other = sorted(screen.do("search", "--class", "^visualizer$").split(), key=int)
+        assert own == show.window or other == show.window
+        other = own if other == show.window else other
+        show.press("l")  # a picture that stands still
+        wait_for(same, 40)
+
+        # Its own keys turn the other screen alone.
+        screen.do("windowfocus", "--sync", other)
+        screen.do("key", "y")
+        kept = tmp_path / "visualizer" / "screens.json"
+        wait_for(lambda: kept.exists() and "1 800x600" in json.loads(kept.read_text()), 40)
+        assert list(json.loads(kept.read_text())) == ["1 800x600"]
+        wait_for(lambda: not same(), 20)
+        screen.do("key", "l")  # which is the show's, wherever it is pressed
+        before = seen()[0]
+        wait_for(lambda: np.abs(seen()[0] - before).mean() > 1, 40)
+
+        plug(False)
+        time.sleep(3)
+        before = seen()[0]
+        wait_for(lambda: np.abs(seen()[0] - before).mean() > 1, 40)  # the show goes on
+        plug(True)
+        wait_for(lambda: seen()[1].mean() > 8, 90)
+        others = screen.do("search", "--class", "^visualizer$").split()
+        screen.do("windowfocus", "--sync", next(window for window in others if window != show.window))
+        screen.do("key", "--delay", "200", "Escape", "Escape")
+        code, errors = show.until_ended(20)
+        assert code == 0 and not errors
+
+
+def test_a_picture_that_is_turned_from_the_start(screen, tmp_path):
+    turned = "--rotate", "90", "--size", "640x400"
+    with screen.show("live", "--preset", "garden", *turned, XDG_CONFIG_HOME=str(tmp_path)) as show:
+        wait_for(lambda: show.picture()[40:, 40:].mean() > 8)
+        show.press("y")
+        assert wait_for(lambda: shown_settings(tmp_path), 20)["rotation"] == 180  # one further than it was
+        show.press("Escape")
+        assert show.until_ended(20) == (0, "")

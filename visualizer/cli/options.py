@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import click
 from click.shell_completion import CompletionItem
@@ -66,6 +66,21 @@ class FrameRate(click.ParamType):
         if not 1 <= rate <= 240:
             self.fail(f"{value} is out of range; choose 1 to 240 frames per second.", param, ctx)
         return rate
+
+
+class Monitor(click.ParamType):
+    """The number of a display, from 0, or "all"."""
+
+    name = "N|all"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | Literal["all"]:
+        if str(value).lower() == "all":
+            return "all"
+        if not str(value).isdecimal():
+            self.fail(f"{value!r} is no display; give one's number in `devices`, or all.", param, ctx)
+        return int(value)
 
 
 class Channels(click.ParamType):
@@ -277,7 +292,7 @@ class WindowOptions(TypedDict, total=False):
 
     preset: str | None
     fullscreen: bool
-    monitor: int | None
+    monitor: int | Literal["all"] | None
     size: tuple[int, int]
     generator: Path | None
     quality: str
@@ -297,7 +312,11 @@ class WindowOptions(TypedDict, total=False):
 window = together(
     click.option("--preset", type=PresetName(), help="Begin with a shipped preset, or a .toml file."),
     click.option("--fullscreen", is_flag=True, help="Fill the screen; F does it too."),
-    click.option("--monitor", type=click.IntRange(0), metavar="N", help="Open on this display of `devices`."),
+    click.option(
+        "--monitor",
+        type=Monitor(),
+        help="Open on this display of `devices`; all: fill every one with the picture.",
+    ),
     click.option("--size", type=Size(), default="1280x720", help="Size of the window in pixels."),
     generator,
     quality,

@@ -70,6 +70,12 @@ OPTIONS = together(
         multiple=True,
         help="Send what is shown to other programs; may be given several times.",
     ),
+    click.option(
+        "--rotate",
+        type=click.Choice(["0", "90", "180", "270"]),
+        help="Turn the picture clockwise, as for an upright screen.  [default: as Y left it on that screen]",
+        show_default=False,
+    ),
 )
 
 
@@ -91,6 +97,7 @@ def stage(command: Command) -> Command:
         fps: Fraction | None,
         headless: bool,
         send: tuple[Kind, ...],
+        rotate: str | None,
         **wishes: Any,
     ) -> Any:
         from visualizer.common.addresses import LOOPBACK, parse_address
@@ -126,6 +133,7 @@ def stage(command: Command) -> Command:
             fps=fps,
             headless=headless,
             send=tuple(dict.fromkeys(send)),
+            rotation=None if rotate is None else int(rotate),
         )
         return command(*arguments, stage=asked, **wishes)
 

@@ -8,6 +8,7 @@ backstage does whatever takes longer than a frame.
     loading     the parts, made backstage       controls    keys and clicks
     hearing     the sound that is heard now     statistics  what is measured
     backstage   the thread for slow things      guide       what a newcomer is told
+    cloning     the picture on other screens    clone       the process that shows it there
 """
 
 from visualizer.live.engine import run_live

@@ -10,8 +10,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from visualizer.audio.conductor import Conductor
 from visualizer.common.cores import handing_over
@@ -61,7 +62,7 @@ def run_live(
     device: str | int | None = None,
     compute: str = "auto",
     fullscreen: bool = False,
-    monitor: int | None = None,
+    monitor: int | Literal["all"] | None = None,
     size: tuple[int, int] = (1280, 720),
     allow_flashing: bool = False,
     seconds: float | None = None,
@@ -82,7 +83,8 @@ def run_live(
 
     source: "microphone", or a song to play and follow; "demo" is the built-in tune. preset: a name or a
     file; None begins with the first. device: the sound device's name or number. compute: where the network
-    runs, "auto", "cpu" or "cuda". monitor: the number of a display. size: of the window in pixels.
+    runs, "auto", "cpu" or "cuda". monitor: the number of a display, or "all" for the
+    picture on each. size: of the window in pixels.
     allow_flashing: switch the flash limiter off. seconds: stop after so long. statistics: to write to.
     generator: a file; None is the shipped one. stage: by what else than keys it is played. channels:
     which of a microphone's to hear; none are all. bank: a file that plays instead of the presets' own.
@@ -96,6 +98,9 @@ def run_live(
     there.
     """
     begun = time.perf_counter()
+    stage = stage or NOTHING
+    if monitor == "all":
+        stage, fullscreen, monitor = replace(stage, everywhere=True), True, None
     # Threads of torch that wait for each other without sleeping would take the callback's time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # What is loaded from here on stays: to go through it again and again is a tenth of the start.
@@ -107,7 +112,7 @@ def run_live(
         compute,
         allow_flashing,
         generator,
-        stage or NOTHING,
+        stage,
         channels,
         bank,
         offset,
@@ -276,6 +281,7 @@ class Engine:
 
     def _begin(self, parts: Parts) -> None:
         """Everything is there."""
+        from visualizer.live.cloning import clones
         from visualizer.live.inputs import Inputs
         from visualizer.live.outputs import Outputs
         from visualizer.live.programme import Programme
@@ -299,6 +305,8 @@ class Engine:
         limited = not self._wishes.allow_flashing
         self._outputs = Outputs(self.outlets, self._wishes.stage, lambda: self._window.size, limited)
         self._outputs.begin()
+        for clone in clones(self._wishes.stage, self._window):
+            self.outlets.add(clone)
         self._controls.begin(parts, self.programme, inputs, self._titling, self._outputs)
 
     def _close_hearing(self, hearing: Hearing) -> None:

@@ -42,6 +42,10 @@ class NoWindow(Window):
         """There is none."""
         return "none"
 
+    def other_screens(self) -> list[int]:
+        """It wants none."""
+        return []
+
     @property
     def warp(self) -> Warp:
         """There is nothing to lay the picture onto."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def open_window(wishes: StageWishes, size: tuple[int, int], fullscreen: bool, monitor: int | None) -> Window:
     """A window, or none if none was wanted. Raises NoDisplay."""
     if not wishes.headless:
-        return Window("visualizer", size, fullscreen, monitor)
+        return Window("visualizer", size, fullscreen, monitor, rotation=wishes.rotation)
     from visualizer.live.headless import NoWindow
     from visualizer.output.codecs import usual_rate
 

@@ -29,7 +29,8 @@ class StageWishes:
     link: whether to join Ableton Link. midi: whether controllers count; midi_map: the user's own.
     remote: where the page for phones is; remote_fixed: at that port and no other. record: a file; stream:
     where to; fps: of both, None is what the encoder can do. headless: without a window. send:
-    to which other programs.
+    to which other programs. everywhere: on all other screens as well; rotation: of the picture there and in
+    the window, degrees clockwise, None is what was kept for each screen.
     """
 
     set: Set = ALL
@@ -45,6 +46,8 @@ class StageWishes:
     fps: Fraction | None = None
     headless: bool = False
     send: tuple[Kind, ...] = ()
+    everywhere: bool = False
+    rotation: int | None = None
 
     @property
     def obeys(self) -> bool:

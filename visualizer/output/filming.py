@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +15,7 @@ from visualizer.audio.spectrum import SAMPLE_RATE
 from visualizer.common.errors import UserError
 from visualizer.output import targets
 from visualizer.output.encoder import END, FRAME, SOUND, pack
+from visualizer.output.helper import Helper
 from visualizer.output.outlet import Receiver
 from visualizer.output.targets import Target
 from visualizer.picture.flash.limiter import FILE_MARGIN, FlashLimiter
@@ -44,9 +40,7 @@ class Filming(Receiver):
         self._size, self._fps, self._limited = size, fps, limited
         self._limiter = FlashLimiter()
         self._shown: float | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._said: dict[str, Any] = {}
-        self._ready = threading.Event()
+        self._encoder: Helper | None = None
 
     def target(self) -> Target:
         """Where it goes this time."""
@@ -67,81 +61,50 @@ class Filming(Receiver):
         }
         # What was just within the rule on a screen may be beyond it when it has been compressed.
         self._limiter, self._shown = FlashLimiter(self._limited, FILE_MARGIN), None
-        self._said = {}
-        self._ready.clear()
-        # -P: what lies in the folder where a person works is no part of this. A session of its own: Ctrl-C at
-        # the terminal is for the show, which then ends the film.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "visualizer.output.encoder", json.dumps(wishes)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
-        )
-        self._reader = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
-        self._reader.start()
-        self._ready.wait(BEGIN_S)
-        if "ready" not in self._said:
+        self._encoder = Helper("visualizer.output.encoder", wishes)
+        if "ready" not in self._encoder.answer(BEGIN_S):
             raise self._why()
-        self.rate = float(Fraction(self._said["ready"]))
+        self.rate = float(Fraction(self._encoder.said["ready"]))
 
     def show(self, pixels: np.ndarray, when: float) -> None:
         dt = 0.0 if self._shown is None else max(0.0, when - self._shown)
         self._shown = when
         pixels = self._limiter(torch.from_numpy(pixels), dt).numpy()
         height, width, _ = pixels.shape
-        self._send(pack(FRAME, height, width, when), np.ascontiguousarray(pixels))
+        self._send(pack(FRAME, height, width, when), pixels)
 
     def hear(self, samples: np.ndarray, begin: float, sr: float) -> None:
-        self._send(pack(SOUND, len(samples), 0, begin, sr), np.ascontiguousarray(samples, np.float32))
+        self._send(pack(SOUND, len(samples), 0, begin, sr), samples.astype(np.float32, copy=False))
 
     def close(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
+        encoder = self._encoder
+        if encoder is None:
             return
-        assert process.stdin is not None
+        ended = encoder.close(END_S, pack(END))
         try:
-            with suppress(OSError):
-                process.stdin.write(pack(END))
-                process.stdin.close()
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                raise self.failed("it can't be finished") from None
-            self._reader.join(END_S)
-            if "done" not in self._said and "failed" not in self._said:
-                raise self.failed("its encoder ended early")
-            if "failed" in self._said:
+            if not ended:
+                raise self.failed("it can't be finished")
+            if "failed" in encoder.said:
                 raise self._why()
+            if "done" not in encoder.said:
+                raise self.failed("its encoder ended early")
         finally:
-            process.kill()
-            process.wait()
-
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            self._said |= json.loads(line)
-            self._ready.set()
-        self._ready.set()
+            self._encoder = None
 
     def _send(self, header: bytes, data: np.ndarray) -> None:
-        assert self._process is not None and self._process.stdin is not None
+        assert self._encoder is not None
         try:
-            self._process.stdin.write(header)
-            left = data.data.cast("B")
-            while left:
-                left = left[self._process.stdin.write(left) or 0 :]
+            self._encoder.send(header, data)
         except OSError:
             raise self._why() from None
 
     def _why(self) -> UserError:
         """Why the encoder is gone, or never came."""
-        self._reader.join(1.0)
-        if self._said.get("hopeless"):
+        assert self._encoder is not None
+        said = self._encoder.farewell(1.0)
+        if said.get("hopeless"):
             self.returns = False
-        return self.failed(self._said.get("failed", "its encoder ended early"))
+        return self.failed(said.get("failed", "its encoder ended early"))
 
 
 class Recording(Filming):

@@ -111,7 +111,7 @@ class Upscaler:
         else:
             self._enlarge_cheaply(width, height, seen)
 
-    def choose(self, frame: torch.Tensor, width: int, height: int) -> None:
+    def choose(self, frame: torch.Tensor | np.ndarray, width: int, height: int) -> None:
         """Settle on the first way that is affordable, or else on the fastest, by the clock.
 
         frame: what is to be drawn, as for `upload`; it is to be uploaded again. What is in the window is
@@ -132,7 +132,7 @@ class Upscaler:
         times = ", ".join(f"{way} {1000 * seconds:.1f} ms" for way, seconds in took.items())
         log.info("way to enlarge pictures to %dx%d: %s (%s)", width, height, self.way, times)
 
-    def _try(self, frame: torch.Tensor, width: int, height: int) -> float:
+    def _try(self, frame: torch.Tensor | np.ndarray, width: int, height: int) -> float:
         """Seconds of drawing a frame."""
         GL.glFinish()
         begun = time.perf_counter()

@@ -7,6 +7,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING
 
@@ -132,8 +133,10 @@ class Window:
         fullscreen: bool = False,
         monitor: int | None = None,
         vsync: bool = True,
+        rotation: int | None = None,
     ):
-        """monitor: the number of a display, from 0; None is the main one. size as a window.
+        """monitor: the number of a display, from 0; None is the main one. size as a window. rotation: of the
+        picture, degrees clockwise; None is what was kept for the screen.
 
         Raises NoDisplay if there is no display, no OpenGL 3.3 or no library for them, and UserError
         for a monitor that isn't there.
@@ -155,7 +158,8 @@ class Window:
         self._measure()
         if fullscreen:
             self.toggle_fullscreen()
-        self.warp = remembered(self.screen)
+        warp = remembered(self.screen)
+        self.warp = warp if rotation is None else replace(warp, rotation=rotation)
 
     def _open(self, title: str, size: tuple[int, int], monitor: int | None, vsync: bool) -> None:
         pygame = self._pygame
@@ -216,6 +220,11 @@ class Window:
         width, height = self._pygame.display.get_desktop_sizes()[number]
         return f"{number} {width}x{height}"
 
+    def other_screens(self) -> list[int]:
+        """The numbers of the displays that it isn't on."""
+        here = self._sdl.display_index
+        return [number for number in range(len(self._pygame.display.get_desktop_sizes())) if number != here]
+
     @property
     def warp(self) -> Warp:
         """How the picture lies in the window."""
@@ -270,8 +279,9 @@ class Window:
         if self.fullscreen:
             self._place = sdl.size, sdl.position
             if bare:
-                sdl.size = pygame.display.get_desktop_sizes()[sdl.display_index]
-                sdl.position = pygame._sdl2.video.WINDOWPOS_CENTERED
+                number = sdl.display_index
+                sdl.size = pygame.display.get_desktop_sizes()[number]
+                sdl.position = (pygame._sdl2.video.WINDOWPOS_CENTERED | number,) * 2
             sdl.set_fullscreen(True)
         else:
             sdl.set_windowed()
