@@ -125,7 +125,7 @@ def run(command: list[str], name: str, pulse: Pulse, screen: Screen, song: Path,
                     seen = len(fps.read_text().split()) if fps.exists() else 0
                     while (now := time.perf_counter()) < begun + seconds:
                         picture = ImageGrab.grab(xdisplay=screen.display)
-                        frames.append(np.asarray(picture.resize(CAPTURED, Image.Resampling.BOX)))
+                        frames.append(np.array(picture.resize(CAPTURED, Image.Resampling.BOX)))
                         times.append(now)
                         time.sleep(max(0.0, begun + len(frames) / FPS - time.perf_counter()))
                     spent = cpu_seconds(process.pid) - spent
