@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -46,8 +45,6 @@ SWITCH_INTERVAL_S = 0.0002
 RESIZE_S = 0.2
 # How long it sleeps between looking for events.
 LOADING_S = 0.1
-# How long it is to be read what is heard.
-WORD_S = 8.0
 MINIMISED_S = 0.1
 READOUT_S = 0.25
 REPORT_S = 0.1
@@ -103,8 +100,6 @@ def run_live(
         stage, fullscreen, monitor = replace(stage, everywhere=True), True, None
     # Threads of torch that wait for each other without sleeping would take the callback's time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # What is loaded from here on stays: to go through it again and again is a tenth of the start.
-    gc.disable()
     wishes = Wishes(
         source,
         preset,
@@ -171,7 +166,8 @@ class Engine:
         end = None if seconds is None else self._begun + seconds
         with self._open, self._backstage:
             imports = import_ahead(lambda words: self._backstage.tell(lambda: self.hud.wait(words)))
-            self._backstage.do(lambda: self._load(imports))
+            self._backstage.do(imports.join)
+            self._backstage.do(self._load)
             self._window.find_pace(lambda: self._upscaler.clear(*self._window.size))
             last = time.perf_counter()
             while not self._window.closed and (end is None or last < end):
@@ -270,9 +266,8 @@ class Engine:
 
     # --- beginning and end ------------------------------------------------------------------------
 
-    def _load(self, imports: threading.Thread) -> None:
-        """Backstage. imports: another thread, because this one gives way to all others."""
-        imports.join()
+    def _load(self) -> None:
+        """Backstage."""
         ways = open_ways(self._wishes.stage, self.desk, self.conductor)
         self._backstage.tell(lambda: self._ways.extend(ways))
         tap = self.outlets.hear
@@ -345,7 +340,7 @@ class Engine:
         word = parts.hearing.news() or self._guide.word(parts.hearing, now)
         if word is not None:
             log.info(word[0])
-            self.hud.say(*word, seconds=WORD_S, meter=True)
+            self.hud.say(*word, meter=True)
         self._ending = self._ending or parts.hearing.follow()
         if self._ending:
             parts.stage.blackout.wanted = True

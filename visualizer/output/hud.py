@@ -86,7 +86,7 @@ class Hud:
         self, text: str, warning: bool = False, seconds: float | None = None, meter: bool = False
     ) -> None:
         """Show a sentence for a while. meter: and below it, how loud it is."""
-        self._message.say(seconds or (WARNING_S if warning else MESSAGE_S), text, warning, meter)
+        self._message.say(seconds or (WARNING_S if warning or meter else MESSAGE_S), text, warning, meter)
 
     def wait(self, words: str) -> None:
         """Show what there is to wait for, until a preset is announced."""
