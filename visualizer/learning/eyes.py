@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from visualizer.learning.classifier import Classifier
-from visualizer.learning.moment_matching import Spread
+from visualizer.learning.relief import relief
 from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.generator import PICTURE_SIZE
 
@@ -29,23 +29,30 @@ class Sight:
 
     maps: features [n, c, h, w], the classifier's at four depths, then the second eye's at four.
     pooled: [n, 1280] float32, what the classifier tells classes from.
+    relief: [n, 2], from where fine detail seems lit.
     """
 
     maps: list[torch.Tensor]
     pooled: torch.Tensor
+    relief: torch.Tensor
 
     def __getitem__(self, which: slice) -> Sight:
-        return Sight([m[which] for m in self.maps], self.pooled[which])
+        return Sight([m[which] for m in self.maps], self.pooled[which], self.relief[which])
 
     @property
     def judged(self) -> list[torch.Tensor]:
         """The maps that discriminators see."""
         return [self.maps[i] for i in JUDGED]
 
-    def moments(self, spread: Spread) -> list[torch.Tensor]:
-        """What is to be right on average: the classifier's means at every depth, pooled, and its spread."""
-        means = [m.float().mean((2, 3)) for m in self.maps[:N_CLASSIFIER_MAPS]]
-        return [*means, self.pooled, spread(self.pooled)]
+    @property
+    def means(self) -> list[torch.Tensor]:
+        """What is to be right on average: features at every depth, and relief."""
+        return [*(m.float().mean((2, 3)) for m in self.maps), self.relief]
+
+    @property
+    def gists(self) -> list[torch.Tensor]:
+        """What each eye takes the whole pictures for, [n, c]: they are to spread as photos do."""
+        return [self.pooled, self.maps[-1].float().mean((2, 3))]
 
 
 class Eyes:
@@ -57,12 +64,18 @@ class Eyes:
         self._net = copy.deepcopy(classifier.net).to(dtype)
         self._second = copy.deepcopy(second).to(dtype)
 
-    def look(self, pictures: torch.Tensor) -> Sight:
-        """What is seen in pictures [n, 3, h, w], sRGB in 0..1."""
-        shown = Classifier.normalise(pictures.float()).to(self.dtype)
-        maps = self._net.features(shown.contiguous(memory_format=torch.channels_last))
+    def look(self, pictures: torch.Tensor, size: int = PICTURE_SIZE) -> Sight:
+        """What is seen in pictures [n, 3, h, w], sRGB in 0..1, made so many pixels small."""
+        lit = relief(pictures)
+        pictures = made_small(pictures, size)
+        maps = self.features(pictures)
         pooled = self._net.pooled(maps[-1]).float()
-        return Sight([*maps, *self._second.features(pictures)], pooled)
+        return Sight([*maps, *self._second.features(pictures)], pooled, lit)
+
+    def features(self, pictures: torch.Tensor) -> list[torch.Tensor]:
+        """The classifier's maps of pictures [n, 3, h, w], sRGB in 0..1."""
+        shown = Classifier.normalise(pictures.float()).to(self.dtype)
+        return self._net.features(shown.contiguous(memory_format=torch.channels_last))
 
     def class_distance(self, made: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Of pooled features [n, 1280]: cosine distance, and Kullback-Leibler divergence of the classes."""
@@ -84,7 +97,12 @@ def pixel_distance(made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
 
 def for_classifiers(pictures: torch.Tensor) -> torch.Tensor:
     """Pictures [n, 3, h, w] of any size, in the one at which classifiers look at them."""
-    if pictures.shape[-1] == PICTURE_SIZE:
+    return made_small(pictures, PICTURE_SIZE)
+
+
+def made_small(pictures: torch.Tensor, size: int) -> torch.Tensor:
+    """Pictures [n, 3, h, w] in another size."""
+    if pictures.shape[-1] == size:
         return pictures
-    smaller = pictures.shape[-1] > PICTURE_SIZE
-    return F.interpolate(pictures.float(), PICTURE_SIZE, mode="bilinear", antialias=smaller)
+    smaller = pictures.shape[-1] > size
+    return F.interpolate(pictures.float(), size, mode="bilinear", antialias=smaller)

@@ -1,9 +1,8 @@
 """Moment matching: what made pictures have too much or too little of on average.
 
 A loss that compares pictures one by one hardly feels a fault that all of them share, such as being a
-little soft, or too much alike. Here the mean features of made pictures, and how far these spread along
-the principal axes of photos, are drawn to those of photos (the first two moments of Li et al. 2015,
-arXiv:1502.02761), over many batches, of which one alone would be too noisy.
+little soft. Here the mean features of made pictures are drawn to those of photos (the first moment of Li et
+al. 2015, arXiv:1502.02761), over many batches, of which one alone would be too noisy.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from visualizer.learning import distributed
 
 # Of the running numbers, for each batch.
 DECAY = 0.98
-N_AXES = 64
 
 
 class MomentMatching(nn.Module):
@@ -58,24 +56,3 @@ class MomentMatching(nn.Module):
         weight = max(1 - DECAY, 1 / int(self.count))
         self.shifts.lerp_(shift, weight)
         self.variances.lerp_(variances, weight)
-
-
-class Spread(nn.Module):
-    """Squared distances from the centre of photos along their principal axes, in their variances."""
-
-    centre: torch.Tensor
-    axes: torch.Tensor
-
-    def __init__(self, features: torch.Tensor):
-        """features: [n, c] of n photos; an axis for every eight of them, but at most 64."""
-        super().__init__()
-        self.n_axes = min(N_AXES, len(features) // 8)
-        centre = features.mean(0)
-        _, sizes, axes = torch.linalg.svd(features - centre, full_matrices=False)
-        sizes, axes = sizes[: self.n_axes], axes[: self.n_axes]
-        self.register_buffer("centre", centre)
-        self.register_buffer("axes", axes.T * (len(features) ** 0.5 / sizes))
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """[n, c] features to [n, n_axes], of mean 1 for photos."""
-        return ((features.float() - self.centre) @ self.axes).square()

@@ -2,8 +2,8 @@
 
 A third of each batch reconstructs photos, compared through the features of two networks (DeePSiM,
 arXiv:1602.02644); a third lies between two photos' codes; a third has the shape of one and the matter of
-another. These are judged by the discriminators (projected GAN, arXiv:2111.01007) and by what they have too
-much of on average.
+another. All are judged by the discriminators (projected GAN, arXiv:2111.01007), by what they have too much of
+on average, and by their Fréchet distance from photos.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from visualizer.common.errors import UserError
 from visualizer.learning import distributed, optimising, views
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.discriminator import Discriminator, hinge_made, hinge_real
-from visualizer.learning.efficientnet import HEAD_CHANNELS
 from visualizer.learning.encoder import Encoder
 from visualizer.learning.eyes import (
     JUDGED,
@@ -30,10 +29,12 @@ from visualizer.learning.eyes import (
     Eyes,
     Sight,
     feature_distance,
+    for_classifiers,
     pixel_distance,
 )
+from visualizer.learning.frechet import Axes, FrechetMatching
 from visualizer.learning.growth import calibrate
-from visualizer.learning.moment_matching import MomentMatching, Spread
+from visualizer.learning.moment_matching import MomentMatching
 from visualizer.learning.pictures import Pictures
 from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.generator import Generator, strip_prefix
@@ -47,9 +48,11 @@ SECOND_WEIGHT = 3.0
 POOLED_WEIGHT = 2.0
 CLASS_WEIGHT = 0.5
 # Of what made pictures have too much or too little of on average, in-betweens and mixtures most of all.
-MEAN_WEIGHT = 2.0
+MEAN_WEIGHT = 12.0
 MADE_UP_MEAN_WEIGHT = 30.0
-ADVERSARIAL_WEIGHT = 0.35
+# Of the distance of both eyes' gists, and how it compares for what is made up.
+FRECHET_WEIGHT, MADE_UP_FRECHET_WEIGHT = 20.0, 30.0
+ADVERSARIAL_WEIGHT = 0.55
 # A batch has as many reconstructions as in-betweens and mixtures.
 PARTS = 3
 # Of all batches, those that are seen as they are; the others through random views.
@@ -69,10 +72,10 @@ TRAINED_PACE = 0.2
 RISING_STEPS = 100
 # The part of a bounded run over which the learning rate falls.
 SETTLING = 0.35
-AVERAGE_DECAY = 0.998
+AVERAGE_DECAY = 0.995
 CODE_PHOTOS = 2048
 # The parts of a trainer that change with every step.
-LEARNING = ("generator", "average", "discriminator", "means")
+LEARNING = ("generator", "average", "discriminator", "means", "axes", "distances")
 
 
 class Losses(NamedTuple):
@@ -83,13 +86,16 @@ class Losses(NamedTuple):
     pixel: float
     classes: float
     mean: float
+    distance: float
+    made_up_distance: float
     adversarial: float
     discriminator: float
 
     def __str__(self) -> str:
         return (
             f"features {self.feature:.3f} and {self.second:.3f}, pixels {self.pixel:.3f}, "
-            f"classes {self.classes:.2f}, means {self.mean:.3f}, G {self.adversarial:+.2f}, "
+            f"classes {self.classes:.2f}, means {self.mean:.3f}, "
+            f"Fréchet {self.distance:.3f} and {self.made_up_distance:.3f}, G {self.adversarial:+.2f}, "
             f"D {self.discriminator:.2f}"
         )
 
@@ -123,19 +129,23 @@ class Trainer:
         dtype = torch.float32 if fast_dtype(device) == torch.float32 else torch.bfloat16
         self.eyes = Eyes(self.classifier, second.to(device), dtype)
         self.step_count = self.first_step = self.seen_before = 0
-        self.encoder, map_stds, self.spread = self._look_at_photos()
+        self.encoder, map_stds, self.axes = self._look_at_photos()
         self._learn(Generator())
         self._calibrate()
-        same = [self.encoder.mean, self.encoder.whiten, *map_stds, self.spread.centre, self.spread.axes]
+        same = [self.encoder.mean, self.encoder.whiten, *map_stds, *self.axes.buffers()]
         distributed.same_everywhere([*same, *self.generator.parameters()])
         self.average.load_state_dict(self.generator.state_dict())
         self.discriminator = channels_last(Discriminator([map_stds[i] for i in JUDGED]).to(device))
         self.d_optimiser = torch.optim.Adam(
             self.discriminator.parameters(), DISCRIMINATOR_LEARNING_RATE, (0.0, 0.99)
         )
-        channels = [*map(len, map_stds[:N_CLASSIFIER_MAPS]), HEAD_CHANNELS, self.spread.n_axes]
-        # Of reconstructions, in-betweens and mixtures.
+        # Of reconstructions, in-betweens and mixtures; the distances by each eye.
+        channels = [*map(len, map_stds), 2]
         self.means = nn.ModuleList(MomentMatching(channels) for _ in range(PARTS)).to(device)
+        axes = [len(part.get_buffer("axes").T) for part in self.axes]
+        self.distances = nn.ModuleList(
+            nn.ModuleList(FrechetMatching(n) for n in axes) for _ in range(PARTS)
+        ).to(device)
 
     def _learn(self, generator: Generator) -> None:
         """Let this generator be the one that learns."""
@@ -167,18 +177,19 @@ class Trainer:
         return fast_numbers(self.device)
 
     @torch.no_grad()
-    def _look_at_photos(self) -> tuple[Encoder, list[torch.Tensor], Spread]:
-        """The code's whitening, the feature channels' standard deviations and the spread, from photos."""
-        maps, pooled, stds = [], [], []
+    def _look_at_photos(self) -> tuple[Encoder, list[torch.Tensor], nn.ModuleList]:
+        """The code's whitening, the feature channels' standard deviations, the gists' axes, from photos."""
+        maps, gists, stds = [], [], []
         n = min(CODE_PHOTOS, 4 * len(self.pictures))
         with self._autocast():
             for photos in self.pictures.sample(n, np.random.default_rng(0), 32):
                 sight = self.eyes.look(photos)
                 maps.append(Encoder.pool(sight.maps[N_CLASSIFIER_MAPS - 1]))
-                pooled.append(sight.pooled)
+                gists.append(sight.gists)
                 stds.append([m.float().std((0, 2, 3)) for m in sight.maps])
         encoder = Encoder.fit(self.classifier, torch.cat(maps)).to(self.device)
-        return encoder, [torch.stack(s).mean(0) for s in zip(*stds)], Spread(torch.cat(pooled))
+        axes = nn.ModuleList(Axes(torch.cat(gist)) for gist in zip(*gists)).to(self.device)
+        return encoder, [torch.stack(s).mean(0) for s in zip(*stds)], axes
 
     @property
     def steps_here(self) -> int:
@@ -207,6 +218,7 @@ class Trainer:
         # At equal distances, so that the shares of several processes make up one process's.
         shown = slice(None, None, PARTS if adversarial else 1)
         photos = self.pictures.batch(n, self.rng, distributed.share(n))
+        size = views.draw_size(self.rng)
         real_views, more_views = (
             (None, None)
             if self.rng.random() < PLAIN
@@ -217,9 +229,8 @@ class Trainer:
         )
         with self._autocast():
             with torch.no_grad():
-                whole = self.eyes.look(photos)
-                codes = self.encoder.from_features(whole.maps[N_CLASSIFIER_MAPS - 1])
-                real = whole if real_views is None else self._see(photos, real_views)
+                codes = self.encoder.from_features(self.eyes.features(photos)[-1])
+                real = self._see(photos, real_views, size)
                 made_up = self._made_up(codes, each)
             photos, codes = photos[shown], codes[shown]
             shape, matter, made_views = codes, codes, real_views
@@ -230,16 +241,18 @@ class Trainer:
                 if made_views is not None and more_views is not None:
                     made_views = torch.cat([made_views, more_views])
             with torch.set_grad_enabled(not self.first_step or steps >= alone):
-                made = self.generator(shape, matter).float()
-                seen = self._see(made, made_views)
+                made = for_classifiers(self.generator(shape, matter).float())
+                seen = self._see(made, made_views, size)
                 rebuilt = slice(len(codes))
                 loss, *parts = self._rebuilding(made[rebuilt], photos, seen[rebuilt], real[shown])
-                g_loss = d_loss = torch.zeros(())
+                distance = self._distance(0, seen[rebuilt], real)
+                far = g_loss = d_loss = torch.zeros((), device=self.device)
                 if adversarial:
                     self.discriminator.requires_grad_(False)
                     g_loss = -self.discriminator(seen.judged).float().mean()
-                    mean = self._made_up_means(seen[rebuilt.stop :], real)
-                    loss = loss + strength * (ADVERSARIAL_WEIGHT * g_loss + MADE_UP_MEAN_WEIGHT * mean)
+                    mean, far = self._made_up_faults(seen[rebuilt.stop :], real)
+                    felt = MADE_UP_MEAN_WEIGHT * mean + MADE_UP_FRECHET_WEIGHT * far
+                    loss = loss + strength * (ADVERSARIAL_WEIGHT * g_loss + felt + FRECHET_WEIGHT * distance)
         if loss.requires_grad:
             optimising.update(self.generator, self.g_optimiser, loss)
             optimising.follow(self.average, self.generator, AVERAGE_DECAY, self.steps_here)
@@ -254,12 +267,14 @@ class Trainer:
 
         self.step_count += 1
         # All at once: a card that is asked for each has to finish its work every time.
-        losses = torch.stack([p.detach().float().to(self.device) for p in (*parts, g_loss, d_loss)]).tolist()
+        losses = torch.stack(
+            [p.detach().float().to(self.device) for p in (*parts, distance, far, g_loss, d_loss)]
+        ).tolist()
         return Losses(*distributed.average(losses))
 
-    def _see(self, pictures: torch.Tensor, which: torch.Tensor | None) -> Sight:
+    def _see(self, pictures: torch.Tensor, which: torch.Tensor | None, size: int) -> Sight:
         """What the eyes see in pictures [n, 3, h, w], through views [n, 3] if there are any."""
-        return self.eyes.look(pictures if which is None else views.look(pictures, which))
+        return self.eyes.look(pictures if which is None else views.look(pictures, which), size)
 
     def _rebuilding(
         self, made: torch.Tensor, photos: torch.Tensor, seen: Sight, real: Sight
@@ -271,20 +286,28 @@ class Trainer:
         )
         pixel = pixel_distance(made, photos)
         pooled, classes = self.eyes.class_distance(seen.pooled, real.pooled)
-        mean = self.means[0](seen.moments(self.spread), real.moments(self.spread))
+        mean = self.means[0](seen.means, real.means)
         loss = RECONSTRUCTION_WEIGHT * (feature + pixel) + SECOND_WEIGHT * second + POOLED_WEIGHT * pooled
         return loss + CLASS_WEIGHT * classes + MEAN_WEIGHT * mean, feature, second, pixel, classes, mean
 
-    def _made_up_means(self, seen: Sight, real: Sight) -> torch.Tensor:
-        """How far in-betweens and mixtures, as many of each, are off on average."""
-        half, moments = len(seen.pooled) // 2, real.moments(self.spread)
-        return sum(
-            (
-                means(part.moments(self.spread), moments)
-                for means, part in zip(self.means[1:], (seen[slice(half)], seen[slice(half, None)]))
-            ),
-            torch.zeros((), device=self.device),
-        )
+    def _distance(self, part: int, seen: Sight, real: Sight) -> torch.Tensor:
+        """How far reconstructions (0), in-betweens (1) or mixtures (2) are from photos, all in all."""
+        matching = self.distances[part]
+        assert isinstance(matching, nn.ModuleList)
+        return torch.stack(
+            [
+                match(axes(ours), axes(theirs))
+                for match, axes, ours, theirs in zip(matching, self.axes, seen.gists, real.gists)
+            ]
+        ).mean()
+
+    def _made_up_faults(self, seen: Sight, real: Sight) -> tuple[torch.Tensor, torch.Tensor]:
+        """(means, distance) of in-betweens and mixtures, as many of each: how far they are off."""
+        half = len(seen.pooled) // 2
+        parts = seen[slice(half)], seen[slice(half, None)]
+        means = [match(part.means, real.means) for match, part in zip(self.means[1:], parts)]
+        distances = [self._distance(i, part, real) for i, part in enumerate(parts, 1)]
+        return torch.stack(means).sum(), torch.stack(distances).sum()
 
     def _made_up(self, codes: torch.Tensor, each: int) -> tuple[torch.Tensor, torch.Tensor]:
         """(shapes, matters) of this process's share of what no photo shows: of `each` points, mostly halfway,
@@ -348,8 +371,8 @@ class Trainer:
             codes = self.encoder(photos)
             first, second = codes[:columns], codes[columns:]
             middle = between(first, second, torch.full((columns, 1), 0.5, device=self.device))
-            made = [self.average(first), self.average(middle)]
-            made += [self.average(first, second), self.average(second, first), self.average(second)]
+            pairs = ((first, first), (middle, middle), (first, second), (second, first), (second, second))
+            made = [for_classifiers(self.average(*pair)) for pair in pairs]
         sheet = np.concatenate(
             [
                 np.concatenate(list(to_uint8(row)), axis=1)
