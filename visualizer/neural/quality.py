@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from visualizer.common import assets
 from visualizer.neural import generators
@@ -104,7 +105,8 @@ class StagePainter:
         before, after = (torch.as_tensor(p) for p in (leaving(shape, matter), pictures))
         if before.device != after.device:
             return pictures
-        return torch.lerp(after.float(), before.float(), self._left / CROSSFADE).add_(0.5).to(torch.uint8)
+        before = _sized(before.float(), after.shape[1])
+        return torch.lerp(after.float(), before, self._left / CROSSFADE).add_(0.5).to(torch.uint8)
 
     def watch(self, took: float) -> bool:
         """Note what a picture took, in seconds; True if that has come to be too long, and light goes on."""
@@ -116,3 +118,10 @@ class StagePainter:
         self._left, self._leaving = CROSSFADE, self._painter
         self._painter, self.quality = self._light, "light"
         return True
+
+
+def _sized(pictures: torch.Tensor, size: int) -> torch.Tensor:
+    """Square pictures [n, h, h, 3] in another size."""
+    if pictures.shape[1] == size:
+        return pictures
+    return F.interpolate(pictures.permute(0, 3, 1, 2), size, mode="area").permute(0, 2, 3, 1)
