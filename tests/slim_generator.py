@@ -7,8 +7,10 @@
 The channels that matter least to the layer after them are left out (after Li et al. 2017,
 arXiv:1608.08710); what is left learns to draw the large generator's pictures (distillation: Hinton et
 al. 2015, arXiv:1503.02531) of the codes of photos, of the shipped bank, of what lies between them, and of
-mixtures, shape of one and matter of another. `visualizer train --from` can go on with the outcome. --from
-starts from a generator that is slimmer already. Ctrl-C ends it early and saves; --from goes on.
+mixtures, shape of one and matter of another, as pixels and as networks see fine detail; what is drawn in
+256×256 where the large one draws 512×512 is compared with that made smaller. `visualizer train --from` can go
+on with the outcome. --from starts from a generator that is slimmer already. Ctrl-C ends it early and saves;
+--from goes on.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from fine_features import FineFeatures
 
 from visualizer.common import assets, weights
 from visualizer.common.progress import bar
@@ -27,6 +30,7 @@ from visualizer.latent.bank import Bank
 from visualizer.learning import photo, pictures
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.encoder import Encoder
+from visualizer.learning.eyes import for_classifiers
 from visualizer.learning.trainer import between
 from visualizer.neural.generator import (
     CHANNELS,
@@ -44,6 +48,8 @@ WHOLE = 0.15
 # Part of the batches whose matter is another's than their shape.
 MIXED = 1 / 3
 WARM_UP = 50
+# Beside a difference of pixels on 0..255; or what can't be drawn exactly becomes soft.
+FEATURE_WEIGHT = 50.0
 
 
 class Codes:
@@ -136,7 +142,7 @@ def learn(
     large = channels_last(fold_upsampling(large).to(codes.device))
     sizes = [float(p.detach().square().mean().sqrt().clamp(min=1e-3)) for p in slim.parameters()]
     optimiser = torch.optim.Adam(({"params": [p]} for p in slim.parameters()), betas=(0.9, 0.99))
-    begun, step = time.monotonic(), 0
+    begun, step, features = time.monotonic(), 0, FineFeatures(codes.device)
     while (done := (time.monotonic() - begun) / 60 / minutes) < 1:
         step += 1
         pace = rate * min(1, step / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
@@ -144,10 +150,11 @@ def learn(
             group["lr"] = pace * size
         shape, matter = codes.shape_and_matter(batch_size)
         with torch.no_grad():
-            goal = large(shape, matter)
-        loss = 255 * F.l1_loss(slim(shape, matter), goal)
+            goal = for_classifiers(large(shape, matter))
+        made = slim(shape, matter)
+        loss = 255 * F.l1_loss(made, goal)
         optimiser.zero_grad()
-        loss.backward()
+        (loss + FEATURE_WEIGHT * features.distance(made, goal)).backward()
         optimiser.step()
         yield loss.item()
 
