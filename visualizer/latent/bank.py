@@ -71,10 +71,7 @@ class Bank:
         if classes or groups:
             chosen = np.zeros(len(self), bool)
             for name in groups:
-                known = names.group(name)
-                if known is None:
-                    _unknown("group", name, GROUPS)
-                chosen |= np.isin(self.classes, sorted(known))
+                chosen |= self._of_group(name)
             for name in classes:
                 chosen |= self._of_class(name)
         for name in styles:
@@ -87,10 +84,27 @@ class Bank:
             raise UserError(f"the bank holds nothing that is {what}; name others.")
         return self if chosen.all() else self.take(np.flatnonzero(chosen))
 
+    def _labelled(self, name: str) -> np.ndarray:
+        """[n] bool: what has the name for its label."""
+        wanted = names.key(name)
+        return np.array([names.key(label) == wanted for label in self.labels])
+
+    def _of_group(self, name: str) -> np.ndarray:
+        """[n] bool: what is of a group's classes, or, as "paintings", of no class but that name."""
+        known = names.group(name)
+        if known is not None:
+            return np.isin(self.classes, sorted(known))
+        labelled = self._labelled(name)
+        return labelled if labelled.any() else _unknown("group", name, {*GROUPS, *self._unclassed})
+
+    @property
+    def _unclassed(self) -> set[str]:
+        """Labels that no class has."""
+        return {label for label, number in zip(self.labels, self.classes) if number < 0}
+
     def _of_class(self, name: str) -> np.ndarray:
         """[n] bool: what has the name for its label, or else is of a class that it means."""
-        wanted = names.key(name)
-        labelled = np.array([names.key(label) == wanted for label in self.labels])
+        labelled = self._labelled(name)
         if labelled.any():
             return labelled
         try:

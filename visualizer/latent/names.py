@@ -11,7 +11,14 @@ from pathlib import Path
 from visualizer.common.errors import UserError
 from visualizer.latent.groups import GROUPS
 
-_IRREGULAR = {"wolves": "wolf", "mice": "mouse", "geese": "goose", "knives": "knife", "gray": "grey"}
+_IRREGULAR = {
+    "wolves": "wolf",
+    "mice": "mouse",
+    "geese": "goose",
+    "knives": "knife",
+    "nebulae": "nebula",
+    "gray": "grey",
+}
 _NAMES = Path(__file__).with_name("names.txt")
 
 

@@ -179,15 +179,16 @@ class NearestPhotos(InTurn):
 class BankAgain(Starts):
     """A bank's vectors in turn, each to its own class and style again, as for another generator.
 
-    From the second time on, a vector begins a little off.
+    Those of no class are left out. From the second time on, a vector begins a little off.
     """
 
     def __init__(self, bank: Bank, device: torch.device, seed: int, noise: Noise | None = None):
         """noise: makes random codes of the bank's space; None are the own generator's.
 
-        Raises UserError if the bank has vectors of no class.
+        Raises UserError if no vector has a class.
         """
-        if bank.classes.min() < 0:
+        bank = bank.take(np.flatnonzero(bank.classes >= 0))
+        if not len(bank):
             raise UserError("--again needs a bank that was dreamt; this one has vectors of no class.")
         self._bank, self._device, self._seed = bank, device, seed
         self._noise = noise or random_starts
@@ -220,6 +221,7 @@ class BankNeighbours(InTurn):
 
     def __init__(self, classes: Sequence[int], bank: Bank, device: torch.device, seed: int):
         super().__init__(classes, seed)
+        bank = bank.take(np.flatnonzero(bank.classes >= 0))
         self._bank, self._device, self._seed = bank, device, seed
         self._codes = torch.from_numpy(bank.codes).to(device)
 
