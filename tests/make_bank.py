@@ -140,7 +140,7 @@ def described(bank: Bank, studio: Studio) -> Bank:
     """The bank, with what both networks see of each vector's class as this studio's generator draws it."""
     rows = []
     for codes, classes in zip(*(torch.from_numpy(x).split(BATCH) for x in (bank.codes, bank.classes))):
-        drawn, known = studio.draw(codes), classes.clamp(min=0)
+        drawn, known = for_classifiers(studio.generator(codes)), classes.clamp(min=0)
         probability = probability_of(studio.classifier(drawn), known)
         _, judged, ranks = studio.judge.verdict(drawn, known)
         nothing = classes < 0
