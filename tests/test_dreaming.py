@@ -96,9 +96,9 @@ def test_what_is_drawn_of_anything_is_refused(kept, dreamer, region, bank):
     assert kept.refused["garbage"] + kept.refused["mud"] + kept.refused["failed"] >= 12
     before = kept.refused["garbage"]
     dreamt = np.flatnonzero(bank.classes >= 0)
-    rows = dreamt[np.linspace(0, len(dreamt) - 1, 24).astype(int)]
+    rows = dreamt[np.linspace(0, len(dreamt) - 1, 64).astype(int)]
     offered(kept, torch.from_numpy(bank.codes[rows]), torch.from_numpy(bank.classes[rows]))
-    assert kept.refused["garbage"] - before <= 1
+    assert kept.refused["garbage"] - before <= 6
 
 
 def test_mud_is_refused(kept, dreamer, monkeypatch, bank):
