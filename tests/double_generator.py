@@ -28,6 +28,7 @@ from torch import nn
 
 from visualizer.common import weights
 from visualizer.common.progress import bar
+from visualizer.learning import optimising
 from visualizer.learning.growth import widened
 from visualizer.neural.generator import CODE_CHANNELS, CODE_SIZE, Generator, without_mesh
 from visualizer.neural.inference import make_painter
@@ -131,9 +132,7 @@ def learn(generator: Generator, lesson: Lesson, minutes: float, rate: float, see
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
-                with torch.no_grad():
-                    for averaged, current in zip(average.parameters(), generator.parameters()):
-                        averaged.lerp_(current, 1 - min(DECAY, (1 + step) / (10 + step)))
+                optimising.follow(average, generator, DECAY, step)
                 recent += (255 * pixel.item() - recent) * (0.03 if step > 1 else 1)
                 progress.set_postfix_str(f"{recent:.1f} of 255")
                 progress.update()

@@ -30,6 +30,7 @@ from visualizer.learning.describing import Description
 from visualizer.learning.encoder import Encoder
 from visualizer.learning.eyes import for_classifiers
 from visualizer.learning.judge import Judge
+from visualizer.learning.relief import LUMINANCE
 from visualizer.neural import generators
 from visualizer.neural.inference import make_painter
 from visualizer.neural.precision import fast_numbers
@@ -37,7 +38,6 @@ from visualizer.neural.precision import fast_numbers
 BATCH = judging.BATCH
 # Of the judge's features of two pictures of one name.
 ALIKE = 0.85
-LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
 BLACK, WHITE = 0.03, 0.97
 
 
@@ -130,7 +130,7 @@ def recognised(studio: Studio, folders: list[Path], known: set[int]) -> Bank | N
 
 def harshness(drawn: torch.Tensor) -> torch.Tensor:
     """[n]: how much of pictures [n, 3, h, w] is pure black or white, and how far off their mean is."""
-    grey = (drawn * LUMINANCE).sum(1)
+    grey = (drawn * drawn.new_tensor(LUMINANCE)[:, None, None]).sum(1)
     extreme = ((grey < BLACK) | (grey > WHITE)).float().mean((1, 2))
     return extreme * grey.std((1, 2)) + 0.3 * (grey.mean((1, 2)) - 0.45).abs()
 

@@ -17,6 +17,7 @@ from visualizer.learning.dream import Dream
 from visualizer.learning.efficientnet import HEAD_CHANNELS, N_CLASSES
 from visualizer.learning.eyes import for_classifiers
 from visualizer.learning.judge import Judge
+from visualizer.learning.relief import LUMINANCE
 from visualizer.learning.starts import random_starts
 from visualizer.neural.generator import Generator
 from visualizer.neural.generators import AnyGenerator
@@ -29,7 +30,6 @@ STOPS = {"abstract": 0.15, "balanced": 0.4, "concrete": 0.8}
 LEAST = 0.3
 # Pictures with less contrast than this (luminance deviation, 0..1) show nothing.
 MUD = 0.05
-LUMINANCE = (0.2126, 0.7152, 0.0722)
 # Pictures more alike than this (cosine of the judge's pooled features) are the same twice; so are such codes.
 TWIN = 0.95
 TWIN_CODE = 0.99

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -44,12 +45,12 @@ class Sight:
         """The maps that discriminators see."""
         return [self.maps[i] for i in JUDGED]
 
-    @property
+    @cached_property
     def means(self) -> list[torch.Tensor]:
         """What is to be right on average: features at every depth, and relief."""
         return [*(m.float().mean((2, 3)) for m in self.maps), self.relief]
 
-    @property
+    @cached_property
     def gists(self) -> list[torch.Tensor]:
         """What each eye takes the whole pictures for, [n, c]: they are to spread as photos do."""
         return [self.pooled, self.maps[-1].float().mean((2, 3))]
