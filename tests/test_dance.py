@@ -184,9 +184,10 @@ def test_a_strike_pushes_as_strong_as_it_is_and_the_push_comes_back():
     for time, strength in ((0.6, 1.0), (1.3, 0.5)):
         after = (times > time) & (times < time + 0.5)
         farthest = path[after][away[after].argmax()]
-        # By the square of its strength, and then shown on the shell.
+        # By the square of its strength, and then shown near the shell.
         expected = TARGETS[2] + 0.2 * strength**2 * (TARGETS[7] - TARGETS[2])
-        expected *= np.linalg.norm(TARGETS[2]) / np.linalg.norm(expected)
+        radius, norm = (np.linalg.norm(vector) for vector in (TARGETS[2], expected))
+        expected *= min(1, np.cbrt(norm / radius)) * radius / norm
         assert np.linalg.norm(farthest - expected) < 0.1 * np.linalg.norm(expected - TARGETS[2])
         assert 0.04 < times[after][away[after].argmax()] - time < 0.09
         assert away[(times > time + 0.55) & (times < time + 0.65)].max() < 0.2

@@ -75,19 +75,23 @@ def test_response_and_bounce_mean_what_they_say():
     assert peak == pytest.approx(1.25, abs=1e-4)
 
 
-def test_what_is_shown_stays_on_the_shell():
+def test_what_is_shown_stays_near_the_shell():
     """Between opposite targets a free particle would pass through the middle, and through mud."""
     rng = np.random.default_rng(1)
     targets = rng.standard_normal((8, 4096))
     targets *= np.linspace(50, 70, 8)[:, None] / np.linalg.norm(targets, axis=1, keepdims=True)
     particle = Particle(Spring(1.0, 0.0), targets[0])
-    free = []
+    free, shown, radii = [], [], []
     for _ in range(200):
         particle.aim(targets[rng.integers(8)])
         particle.step(0.06)
-        assert 50 <= np.linalg.norm(particle.code()) <= 70
         free.append(np.linalg.norm(particle._position[:-1]))
+        shown.append(np.linalg.norm(particle.code()))
+        radii.append(particle._position[-1])
     assert np.mean(free[50:]) < 45, "the free particle should have sunk into the middle"
+    assert min(shown) > 40 and max(shown) <= 70
+    # Two thirds of the way outwards, as sizes go.
+    np.testing.assert_allclose(np.cbrt(np.multiply(free, np.square(radii))), shown, rtol=1e-5)
 
 
 def test_looking_ahead_changes_nothing():

@@ -278,7 +278,8 @@ def test_changing_presets_does_not_jump_and_arrives(fade):
     # 1.5 for easing in and out, the rest for the way round the shell.
     assert steps.max() < 3 * way / max(fade, 0.1) / 60
     norms = np.linalg.norm(codes, axis=1)
-    assert norms.min() > 0.99 * norms[[0, -1]].min() and norms.max() < 1.01 * norms[[0, -1]].max()
+    # Half-way between vectors at right angles the mean has lost three tenths, of which a third is left.
+    assert norms.min() > 0.88 * norms[[0, -1]].min() and norms.max() < 1.01 * norms[[0, -1]].max()
     np.testing.assert_allclose(codes[-1], targets(9)[stage.physics.pose.cluster], atol=0.01)
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from visualizer.latent import shell
+
 
 class Code(NamedTuple):
     """What to draw: where things are, and what they are made of.
@@ -19,16 +21,14 @@ class Code(NamedTuple):
 
 
 def blend(a: Code, b: Code, weight: float) -> Code:
-    """Between two codes, each vector at the radius between theirs: on the shell, where pictures live."""
+    """Between two codes, on the shell where pictures live."""
     return Code(*(_between(*pair, weight) for pair in zip(a, b, strict=True)))
 
 
 def _between(a: np.ndarray, b: np.ndarray, weight: float) -> np.ndarray:
     if a.shape != b.shape:  # between a picture's shape and a pose lies nothing
         return a if weight < 0.5 else b
-    mixed = (1 - weight) * a + weight * b
-    radius = (1 - weight) * np.linalg.norm(a) + weight * np.linalg.norm(b)
-    return mixed * np.float32(radius / max(float(np.linalg.norm(mixed)), 1e-9))
+    return shell.between(a, b, weight)
 
 
 def stack(codes: list[Code]) -> tuple[np.ndarray, np.ndarray]:

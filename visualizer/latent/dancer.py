@@ -12,6 +12,7 @@ from visualizer.latent.choreography import Choreography
 from visualizer.latent.cues import Cues
 from visualizer.latent.memory import Memory
 from visualizer.latent.particle import Law, Particle
+from visualizer.latent.shell import between
 
 # So far a particle is moved at once where nothing happens to it.
 STRIDE_S = 0.1
@@ -67,7 +68,7 @@ class Dancer:
             self._particle.law = self._dance.law
             self._aim(memory.level)
         if self._carried > LEAST_STEP:
-            self._particle.aim(toward(self._particle.target, self._goal, self._carried))
+            self._particle.aim(between(self._particle.target, self._goal, self._carried))
             self._carried = 0.0
         if strike and not moves:  # to be moved is accent enough
             struck = event.cluster if event.cluster not in (SILENCE, self._scene) else self.cluster
@@ -76,7 +77,7 @@ class Dancer:
     def _aim(self, level: float) -> None:
         here, there = self._vector(self._scene), self._vector(self.cluster)
         reach = self._dance.reach * (1 + self._dance.swell * (2 * level - 1))
-        self._goal = self._placed(there if reach == 1 else toward(here, there, reach))
+        self._goal = self._placed(there if reach == 1 else between(here, there, reach))
         if not self._dance.carry:
             self._particle.aim(self._goal)
 
@@ -125,10 +126,3 @@ class Dancer:
     def code(self, time: float) -> np.ndarray:
         """[d] float32: where it is at a time not before the last event's."""
         return self._particle.code(time - self.time)
-
-
-def toward(here: np.ndarray, there: np.ndarray, part: float) -> np.ndarray:
-    """A part of the way between vectors [d] of a bank, at the radius between theirs."""
-    mixed = (1 - part) * here + part * there
-    radius = (1 - part) * np.linalg.norm(here) + part * np.linalg.norm(there)
-    return mixed * (radius / max(float(np.linalg.norm(mixed)), 1e-9))

@@ -13,6 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
+from visualizer.latent.shell import on_shell
+
 # Critically damped from rest, 1 - (1 + wt) exp(-wt) reaches 0.9 at wt = 3.8897.
 NINE_TENTHS = 3.889720169867429
 # A distance or a speed without a direction.
@@ -164,10 +166,9 @@ class Gravity:
 class Particle:
     """A particle that is shown on the shell where pictures live.
 
-    Codes that make pictures have norms near 64; their mean does not, and renders to mud. So the
-    particle moves freely, carrying the radius of its targets as one more coordinate under the same
-    law, and `code` is its direction at that radius. A push carries it away for a moment, by a quick spring of
-    its own, and brings it back, whatever its law is doing.
+    It moves freely, carrying the radius of its targets as one more coordinate under the same law, and
+    `code` is what it passes through as a mixture of that radius. A push carries it away for a moment, by a
+    quick spring of its own, and brings it back, whatever its law is doing.
     """
 
     PUSH = Spring(response=0.26, bounce=0.0)
@@ -217,5 +218,4 @@ class Particle:
         direction, radius = position[:-1], position[-1]
         if self._pushed is not None:
             direction = direction + self.PUSH.step(*self._pushed, REST, ahead)[0]
-        norm = max(float(np.linalg.norm(direction)), 1e-9)
-        return (direction * (radius / norm)).astype(np.float32)
+        return on_shell(direction, float(radius)).astype(np.float32)

@@ -19,6 +19,7 @@ from torch import nn
 
 from visualizer.common import weights
 from visualizer.common.errors import UserError
+from visualizer.latent.shell import INWARD
 from visualizer.learning import distributed, optimising, views
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.discriminator import Discriminator, hinge_made, hinge_real
@@ -101,10 +102,11 @@ class Losses(NamedTuple):
 
 
 def between(codes: torch.Tensor, others: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """Points between pairs of codes [n, d], t [n, 1] in 0..1, at the radius between theirs."""
+    """Points between pairs of codes [n, d], t [n, 1] in 0..1, where the particle passes (`latent.shell`)."""
     mixed = torch.lerp(codes, others, t)
     radius = torch.lerp(codes.norm(dim=1, keepdim=True), others.norm(dim=1, keepdim=True), t)
-    return mixed * radius / mixed.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    norm = mixed.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    return mixed * (radius / norm) * (norm / radius).clamp(max=1) ** INWARD
 
 
 class Trainer:
