@@ -4,8 +4,8 @@
                                 [--sheet sheet.jpg]
 
 Every preset, or only those named, plays a part of the song, flash limiter and all. Of its frames the one is
-taken that the judge is surest to see something in and that has the most contrast, or the one at the second
-given by --pick; --sheet draws those to choose from.
+taken that the judge is surest to see something in and that has the most contrast without being harsh, or the
+one at the second given by --pick; --sheet draws those to choose from.
 """
 
 import argparse
@@ -28,6 +28,8 @@ EVERY_S = 0.5
 STILL = 480, 270
 GALLERY = 320, 180
 COLUMNS = 5
+# Beyond these there is nothing to see.
+DARKEST, BRIGHTEST = 10, 245
 
 
 def path_of(still: str) -> Path:
@@ -52,10 +54,13 @@ def draw_gallery() -> Image.Image:
 
 
 def appeal(frames: np.ndarray, judge: Judge) -> np.ndarray:
-    """[n]: contrast of frames [n, h, w, 3], times how sure the judge is of what the middle shows."""
+    """[n]: contrast of frames [n, h, w, 3], less of what has much black or white, times how sure the judge is
+    of what the middle shows."""
     pictures = torch.nn.functional.interpolate(to_tensor(middle(frames)), (256, 256), mode="bilinear")
     sure = judge(pictures).softmax(1).amax(1).numpy()
-    return (0.3 + sure) * frames.mean(3).std((1, 2))
+    grey = frames.mean(3)
+    clipped = ((grey < DARKEST) | (grey > BRIGHTEST)).mean((1, 2))
+    return (0.3 + sure) * (1 - clipped) ** 2 * grey.std((1, 2))
 
 
 def main() -> None:
