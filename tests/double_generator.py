@@ -33,6 +33,7 @@ from visualizer.learning.growth import widened
 from visualizer.neural.generator import CODE_CHANNELS, CODE_SIZE, Generator, without_mesh
 from visualizer.neural.inference import make_painter
 from visualizer.neural.layout import channels_last
+from visualizer.neural.precision import fast_numbers
 
 SMALLER = 128
 # Blocks that stay as they are.
@@ -75,7 +76,7 @@ class Lesson:
 
     def __init__(self, generator: Generator, folders: list[Path]):
         maps, styles, targets = [], [], []
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), fast_numbers(torch.device("cpu")):
             for path in (path for folder in folders for path in sorted(folder.glob("?????.npz"))):
                 pairs = np.load(path)
                 shape, matter = (torch.from_numpy(pairs[k].astype(np.float32)) for k in ("shape", "matter"))
@@ -123,7 +124,7 @@ def learn(generator: Generator, lesson: Lesson, minutes: float, rate: float, see
                     group["lr"] = pace * size
                 maps, style, target = lesson.batch(rng)
                 y, x = rng.integers(0, target.shape[-1] - CROP + 1, 2)
-                with torch.autocast("cpu", torch.bfloat16):
+                with fast_numbers(torch.device("cpu")):
                     made = draw(generator, maps, style)
                     pixel = F.l1_loss(made, target)
                     coarse = F.l1_loss(F.avg_pool2d(made, 4), F.avg_pool2d(target, 4))

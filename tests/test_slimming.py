@@ -50,7 +50,7 @@ def test_it_comes_nearer_and_its_file_is_a_generator(large, codes, tmp_path):
 
     slim = slim_generator.slimmer(large, THIN, 1, codes)
     before = distance(slim, large, codes)
-    for step, _ in enumerate(slim_generator.learn(slim, large, Supply(), 8, minutes=5, rate=3e-3)):
+    for step, _ in enumerate(slim_generator.learn(slim, large, Supply(), 8, minutes=60, rate=3e-3)):
         if step == 30:
             break
     after = distance(slim, large, codes)

@@ -328,7 +328,7 @@ def test_two_processes_are_as_one(folder, tmp_path):
 
         fast_numbers = trainer.fast_numbers
         trainer.fast_numbers = lambda device: torch.autocast(device.type, enabled=False)
-        trainer.fast_dtype = lambda device: torch.float32
+        trainer.learning_dtype = lambda device: torch.float32
         run = Trainer(
             Classifier.load(assets.model("classifier.safetensors")),
             SqueezeNet.load(assets.model("squeezenet.safetensors")),

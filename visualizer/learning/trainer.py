@@ -40,7 +40,7 @@ from visualizer.learning.pictures import Pictures
 from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.generator import Generator, strip_prefix
 from visualizer.neural.layout import channels_last, to_uint8
-from visualizer.neural.precision import fast_dtype, fast_numbers
+from visualizer.neural.precision import fast_numbers, learning_dtype
 
 # The classifier's features, its pixels alike, and what the second eye sees.
 RECONSTRUCTION_WEIGHT = 4.0
@@ -128,8 +128,7 @@ class Trainer:
         self.batch_size = batch_size
         self.pictures = pictures
         self.classifier = classifier.to(device)
-        dtype = torch.float32 if fast_dtype(device) == torch.float32 else torch.bfloat16
-        self.eyes = Eyes(self.classifier, second.to(device), dtype)
+        self.eyes = Eyes(self.classifier, second.to(device), learning_dtype(device))
         self.step_count = self.first_step = self.seen_before = 0
         self.encoder, map_stds, self.axes = self._look_at_photos()
         self._learn(Generator())

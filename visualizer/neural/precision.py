@@ -40,7 +40,12 @@ def _faster_in_bfloat16() -> bool:
     return min(times[1::2]) < GAIN * min(times[::2])
 
 
+def learning_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where short numbers are fast, for its range holds gradients; else float32."""
+    return torch.float32 if fast_dtype(device) == torch.float32 else torch.bfloat16
+
+
 def fast_numbers(device: torch.device) -> torch.autocast:
-    """A context in which networks compute in bfloat16, if that is fast; its range also holds gradients."""
-    dtype = torch.bfloat16 if device.type == "cuda" else fast_dtype(device)
+    """A context in which networks compute in bfloat16, if that is fast."""
+    dtype = learning_dtype(device)
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)

@@ -36,7 +36,7 @@ from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.figure import LIMBS, MARKS, Figure, FigureBlock, Maps
 from visualizer.neural.generator import PICTURE_SIZE, Generator, strip_prefix
 from visualizer.neural.layout import channels_last, to_uint8
-from visualizer.neural.precision import fast_dtype, fast_numbers
+from visualizer.neural.precision import fast_numbers, learning_dtype
 
 FEATURE_WEIGHT, SECOND_WEIGHT, PIXEL_WEIGHT, SPREAD_WEIGHT = 4.0, 3.0, 4.0, 2.0
 POSE_WEIGHT, ADVERSARIAL_WEIGHT = 1.2, 0.35
@@ -103,9 +103,8 @@ class FigureTrainer:
         self.rng = np.random.default_rng(seed)
         self.device, self.batch_size, self.people, self._pose_loss = device, batch_size, people, pose_loss
         self.step_count = self.first_step = 0
-        dtype = torch.float32 if fast_dtype(device) == torch.float32 else torch.bfloat16
         classifier = classifier.to(device)
-        self.eyes = Eyes(classifier, second.to(device), dtype)
+        self.eyes = Eyes(classifier, second.to(device), learning_dtype(device))
         self.encoder = Encoder.load(generator, classifier).to(device)
         self._maps = Maps().to(device)
         drawing = Generator.load(generator).to(device)
