@@ -138,23 +138,24 @@ def test_axes_are_the_principal_ones_and_have_all_variance():
 
 
 def test_the_value_of_frechet_matching_is_the_distance_of_all_rows():
-    photos, _, made = gaussians(8000)
-    axes = Axes(photos)
-    matching = FrechetMatching(40)
-    for part in range(0, 8000, 80):
-        value = matching(axes(made[part : part + 80]), axes(photos[part : part + 80]))
+    photos, others, made = gaussians(8000)
+    axes, matching = Axes(photos), FrechetMatching(photos, 2)
+    for i in range(0, 8000, 80):
+        matching.follow(photos[i : i + 80])
+        others_value = matching(others[i : i + 80], 0)
+        value = matching(made[i : i + 80], 1)
     (mean, covariance), (other_mean, other) = (
         (x.mean(0), np.cov(x.T)) for x in (axes(made).numpy(), axes(photos).numpy())
     )
     root = scipy.linalg.sqrtm(covariance @ other).real
     expected = np.sum((mean - other_mean) ** 2) + np.trace(covariance + other - 2 * root)
     assert value.item() == pytest.approx(expected, rel=0.1)
+    assert others_value < 0.05 * expected
 
 
 def test_frechet_matching_draws_means_and_covariances_together():
     photos, _, made = gaussians(4000)
-    axes = Axes(photos)
-    matching, linear = FrechetMatching(40), torch.nn.Linear(40, 40)
+    axes, matching, linear = Axes(photos), FrechetMatching(photos, 1), torch.nn.Linear(40, 40)
     torch.nn.init.eye_(linear.weight)
     torch.nn.init.zeros_(linear.bias)
     optimiser = torch.optim.Adam(linear.parameters(), 1e-3)
@@ -162,7 +163,8 @@ def test_frechet_matching_draws_means_and_covariances_together():
     distances = []
     for _ in range(600):
         some, others = (torch.from_numpy(rng.integers(0, 4000, 32)) for _ in range(2))
-        loss = matching(axes(5 + linear(made[some] - 5)), axes(photos[others]))
+        matching.follow(photos[others])
+        loss = matching(5 + linear(made[some] - 5), 0)
         distances.append(loss.item())
         if loss.requires_grad:
             optimiser.zero_grad()

@@ -32,7 +32,7 @@ class Axes(nn.Module):
     def __init__(self, features: torch.Tensor):
         """features: [n, c] of n photos; an axis for every eight of them, but at most 64."""
         super().__init__()
-        self.n_axes = min(N_AXES, len(features) // 8)
+        self.n_axes = min(N_AXES, len(features) // 8, features.shape[1])
         centre = features.float().mean(0)
         _, sizes, axes = torch.linalg.svd(features.float() - centre, full_matrices=False)
         variance = sizes[: self.n_axes].square().sum() / len(features)
@@ -76,34 +76,48 @@ class Gaussian(nn.Module):
 
 
 class FrechetMatching(nn.Module):
-    """The Fréchet distance of made pictures from photos along some axes, in parts of the photos' variance."""
+    """The Fréchet distances of several kinds of made pictures from the same photos, as one eye sees them.
 
-    def __init__(self, n_axes: int):
+    They are along the photos' axes, and in parts of their variance.
+    """
+
+    def __init__(self, features: torch.Tensor, n_kinds: int):
+        """features: [n, c] of n photos, whose axes these are."""
         super().__init__()
-        self.real, self.made = Gaussian(n_axes, REAL_DECAY), Gaussian(n_axes, MADE_DECAY)
+        self.axes = Axes(features)
+        self.real = Gaussian(self.axes.n_axes, REAL_DECAY)
+        self.made = nn.ModuleList(Gaussian(self.axes.n_axes, MADE_DECAY) for _ in range(n_kinds))
 
-    def forward(self, made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-        """made [n, k], real [m, k], both along `Axes`; 0 while too little is known.
+    @torch.no_grad()
+    def follow(self, real: torch.Tensor) -> None:
+        """Take in a batch of photos' features [m, c]: once for all kinds, before them."""
+        with torch.autocast(real.device.type, enabled=False):
+            self.real.follow(self.axes(real))
+            self.covariance = self.real.covariance
+            self.root = _power(self.covariance, 0.5)
+
+    def forward(self, features: torch.Tensor, kind: int) -> torch.Tensor:
+        """The distance of one kind, of which these are a batch [n, c]; 0 while too little is known.
 
         The value is of the running means and covariances; the gradient flows through this batch.
         """
-        with torch.autocast(made.device.type, enabled=False):
-            self.real.follow(real.detach())
-            self.made.follow(made.detach())
-            if int(self.made.count) < BATCHES:
+        with torch.autocast(features.device.type, enabled=False):
+            made, gaussian = self.axes(features), self.made[kind]
+            assert isinstance(gaussian, Gaussian)
+            gaussian.follow(made.detach())
+            if int(gaussian.count) < BATCHES:
                 return made.new_zeros(())
-            distance, slope, curve = self._distance()
-            centred = made - self.made.mean
+            distance, slope, curve = self._distance(gaussian)
+            centred = made - gaussian.mean
             # Has the gradient of the distance, were this batch all that is made.
             felt = (made * slope).sum(1).mean() + ((centred @ curve) * centred).sum(1).mean()
             return distance + felt - felt.detach()
 
     @torch.no_grad()
-    def _distance(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _distance(self, gaussian: Gaussian) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The distance, and its derivatives by the mean [k] and the covariance [k, k] of what is made."""
-        shift = (self.made.mean - self.real.mean).double()
-        made, real = self.made.covariance, self.real.covariance
-        root = _power(real, 0.5)
+        shift = (gaussian.mean - self.real.mean).double()
+        made, real, root = gaussian.covariance, self.covariance, self.root
         between = root @ made @ root
         distance = shift.square().sum() + (made + real).trace() - 2 * _power(between, 0.5).trace()
         curve = (

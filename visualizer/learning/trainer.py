@@ -33,7 +33,7 @@ from visualizer.learning.eyes import (
     for_classifiers,
     pixel_distance,
 )
-from visualizer.learning.frechet import Axes, FrechetMatching
+from visualizer.learning.frechet import FrechetMatching
 from visualizer.learning.growth import calibrate
 from visualizer.learning.moment_matching import MomentMatching
 from visualizer.learning.pictures import Pictures
@@ -76,7 +76,7 @@ SETTLING = 0.35
 AVERAGE_DECAY = 0.995
 CODE_PHOTOS = 2048
 # The parts of a trainer that change with every step.
-LEARNING = ("generator", "average", "discriminator", "means", "axes", "distances")
+LEARNING = ("generator", "average", "discriminator", "means", "distances")
 
 
 class Losses(NamedTuple):
@@ -130,23 +130,19 @@ class Trainer:
         self.classifier = classifier.to(device)
         self.eyes = Eyes(self.classifier, second.to(device), learning_dtype(device))
         self.step_count = self.first_step = self.seen_before = 0
-        self.encoder, map_stds, self.axes = self._look_at_photos()
+        self.encoder, map_stds, self.distances = self._look_at_photos()
         self._learn(Generator())
         self._calibrate()
-        same = [self.encoder.mean, self.encoder.whiten, *map_stds, *self.axes.buffers()]
+        same = [self.encoder.mean, self.encoder.whiten, *map_stds, *self.distances.buffers()]
         distributed.same_everywhere([*same, *self.generator.parameters()])
         self.average.load_state_dict(self.generator.state_dict())
         self.discriminator = channels_last(Discriminator([map_stds[i] for i in JUDGED]).to(device))
         self.d_optimiser = torch.optim.Adam(
             self.discriminator.parameters(), DISCRIMINATOR_LEARNING_RATE, (0.0, 0.99)
         )
-        # Of reconstructions, in-betweens and mixtures; the distances by each eye.
+        # Of reconstructions, in-betweens and mixtures.
         channels = [*map(len, map_stds), 2]
         self.means = nn.ModuleList(MomentMatching(channels) for _ in range(PARTS)).to(device)
-        axes = [len(part.get_buffer("axes").T) for part in self.axes]
-        self.distances = nn.ModuleList(
-            nn.ModuleList(FrechetMatching(n) for n in axes) for _ in range(PARTS)
-        ).to(device)
 
     def _learn(self, generator: Generator) -> None:
         """Let this generator be the one that learns."""
@@ -179,7 +175,7 @@ class Trainer:
 
     @torch.no_grad()
     def _look_at_photos(self) -> tuple[Encoder, list[torch.Tensor], nn.ModuleList]:
-        """The code's whitening, the feature channels' standard deviations, the gists' axes, from photos."""
+        """From photos: the code's whitening, feature channels' standard deviations, each eye's matching."""
         maps, gists, stds = [], [], []
         n = min(CODE_PHOTOS, 4 * len(self.pictures))
         with self._autocast():
@@ -189,8 +185,8 @@ class Trainer:
                 gists.append(sight.gists)
                 stds.append([m.float().std((0, 2, 3)) for m in sight.maps])
         encoder = Encoder.fit(self.classifier, torch.cat(maps)).to(self.device)
-        axes = nn.ModuleList(Axes(torch.cat(gist)) for gist in zip(*gists)).to(self.device)
-        return encoder, [torch.stack(s).mean(0) for s in zip(*stds)], axes
+        distances = nn.ModuleList(FrechetMatching(torch.cat(gist), PARTS) for gist in zip(*gists))
+        return encoder, [torch.stack(s).mean(0) for s in zip(*stds)], distances.to(self.device)
 
     @property
     def steps_here(self) -> int:
@@ -232,6 +228,9 @@ class Trainer:
             with torch.no_grad():
                 codes = self.encoder.from_features(self.eyes.features(photos)[-1])
                 real = self._see(photos, real_views, size)
+                for matching, gist in zip(self.distances, real.gists):
+                    assert isinstance(matching, FrechetMatching)
+                    matching.follow(gist)
                 made_up = self._made_up(codes, each)
             photos, codes = photos[shown], codes[shown]
             shape, matter, made_views = codes, codes, real_views
@@ -246,7 +245,7 @@ class Trainer:
                 seen = self._see(made, made_views, size)
                 rebuilt = slice(len(codes))
                 loss, *parts = self._rebuilding(made[rebuilt], photos, seen[rebuilt], real[shown])
-                distance = self._distance(0, seen[rebuilt], real)
+                distance = self._distance(0, seen[rebuilt])
                 far = g_loss = d_loss = torch.zeros((), device=self.device)
                 if adversarial:
                     self.discriminator.requires_grad_(False)
@@ -291,23 +290,16 @@ class Trainer:
         loss = RECONSTRUCTION_WEIGHT * (feature + pixel) + SECOND_WEIGHT * second + POOLED_WEIGHT * pooled
         return loss + CLASS_WEIGHT * classes + MEAN_WEIGHT * mean, feature, second, pixel, classes, mean
 
-    def _distance(self, part: int, seen: Sight, real: Sight) -> torch.Tensor:
+    def _distance(self, part: int, seen: Sight) -> torch.Tensor:
         """How far reconstructions (0), in-betweens (1) or mixtures (2) are from photos, all in all."""
-        matching = self.distances[part]
-        assert isinstance(matching, nn.ModuleList)
-        return torch.stack(
-            [
-                match(axes(ours), axes(theirs))
-                for match, axes, ours, theirs in zip(matching, self.axes, seen.gists, real.gists)
-            ]
-        ).mean()
+        return torch.stack([match(gist, part) for match, gist in zip(self.distances, seen.gists)]).mean()
 
     def _made_up_faults(self, seen: Sight, real: Sight) -> tuple[torch.Tensor, torch.Tensor]:
         """(means, distance) of in-betweens and mixtures, as many of each: how far they are off."""
         half = len(seen.pooled) // 2
         parts = seen[slice(half)], seen[slice(half, None)]
         means = [match(part.means, real.means) for match, part in zip(self.means[1:], parts)]
-        distances = [self._distance(i, part, real) for i, part in enumerate(parts, 1)]
+        distances = [self._distance(i, part) for i, part in enumerate(parts, 1)]
         return torch.stack(means).sum(), torch.stack(distances).sum()
 
     def _made_up(self, codes: torch.Tensor, each: int) -> tuple[torch.Tensor, torch.Tensor]:
