@@ -120,7 +120,8 @@ def generator():
 @pytest.fixture
 def window(monkeypatch):
     """A 320x200 window on nothing."""
-    from visualizer.output.window import NoDisplay, Window
+    from visualizer.output.display import NoDisplay
+    from visualizer.output.window import Window
 
     monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
     try:

@@ -188,7 +188,8 @@ def test_in_this_process(monkeypatch, tmp_path):
 
     from visualizer.live.engine import Engine
     from visualizer.live.loading import Wishes
-    from visualizer.output.window import NoDisplay, Window
+    from visualizer.output.display import NoDisplay
+    from visualizer.output.window import Window
 
     monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
     own = tmp_path / "own.toml"

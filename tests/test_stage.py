@@ -24,7 +24,8 @@ def test_a_machine_turns_everything_at_once(monkeypatch, tmp_path):
     from visualizer.live.engine import Engine
     from visualizer.live.loading import Wishes
     from visualizer.live.ways import StageWishes
-    from visualizer.output.window import NoDisplay, Window
+    from visualizer.output.display import NoDisplay
+    from visualizer.output.window import Window
 
     monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))

@@ -1,12 +1,15 @@
 """The window and what is drawn in it, on Mesa's software OpenGL without any display."""
 
 import os
+import subprocess
 import time
+from subprocess import DEVNULL
 
 import numpy as np
 import pytest
 import torch
 from program import ENVIRONMENT, ran
+from screen import wait_for
 
 from visualizer.common.errors import UserError
 from visualizer.output.window import Window
@@ -324,6 +327,24 @@ def test_no_display_is_one_sentence():
         code, lines = sentence(environment)
         assert code == 2 and len(lines) == 1, lines
         assert "no display" in lines[0] and "visualizer render" in lines[0]
+
+
+def test_a_wayland_display_on_which_sdl_crashes_is_one_sentence(tmp_path):
+    import pygame
+
+    if pygame.get_sdl_version() >= (2, 30):
+        pytest.skip("this SDL doesn't crash there")
+    tmp_path.chmod(0o700)
+    environment = without_display(XDG_RUNTIME_DIR=str(tmp_path), WAYLAND_DISPLAY="wayland-test")
+    command = ["weston", "--backend=headless-backend.so", "--socket=wayland-test", "--idle-time=0"]
+    with subprocess.Popen(command, env=environment, stdout=DEVNULL, stderr=DEVNULL) as weston:
+        try:
+            wait_for(lambda: (tmp_path / "wayland-test").exists())
+            code, lines = sentence(environment)
+        finally:
+            weston.terminate()
+    assert code == 2 and len(lines) == 1, lines
+    assert "crashes" in lines[0] and "pip install pygame-ce" in lines[0]
 
 
 def test_an_old_opengl_is_one_sentence():

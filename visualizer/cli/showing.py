@@ -10,6 +10,7 @@ import click
 from visualizer.cli import options
 from visualizer.cli.stage import stage
 from visualizer.cli.video import make_video
+from visualizer.common.files import check_writable
 
 if TYPE_CHECKING:
     from visualizer.live.hearing import Source
@@ -95,12 +96,14 @@ def demo(output: Path | None, **wishes: Unpack[options.RenderingOptions]) -> Non
       visualizer demo
       visualizer demo --preset creatures -o creatures.mp4
     """
+    if output is not None:
+        check_writable(output)
     from visualizer.audio.demo_process import begin_demo_tune
 
     tune = begin_demo_tune()  # before all that takes a while to load
 
     from visualizer.audio.song import Recording
-    from visualizer.output.window import NoDisplay
+    from visualizer.output.display import NoDisplay
 
     window: options.WindowOptions = {
         "preset": wishes["preset"],
@@ -123,4 +126,5 @@ def demo(output: Path | None, **wishes: Unpack[options.RenderingOptions]) -> Non
             return _show("demo", wishes["verbose"], **window)
         except NoDisplay as error:
             click.echo(f"{error} Writing {output} instead.", err=True)
+            check_writable(output)
     make_video(Recording("the demo tune", tune), output, **wishes)

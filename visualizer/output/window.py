@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 import warnings
 from collections.abc import Callable
@@ -12,6 +10,7 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING
 
 from visualizer.common.errors import UserError
+from visualizer.output.display import NoDisplay, load_pygame, start_video
 from visualizer.output.warp import Warp, remembered
 
 if TYPE_CHECKING:
@@ -19,21 +18,6 @@ if TYPE_CHECKING:
 
     from visualizer.output.projection import Projection
 
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-# Windows would otherwise stretch a small picture on a fine screen.
-os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")
-# The name by which window managers know it.
-os.environ.setdefault("SDL_VIDEO_X11_WMCLASS", "visualizer")
-os.environ.setdefault("SDL_VIDEO_WAYLAND_WMCLASS", "visualizer")
-# What desktops show of whoever keeps the screen on.
-os.environ.setdefault("SDL_APP_NAME", "visualizer")
-os.environ.setdefault("SDL_SCREENSAVER_INHIBIT_ACTIVITY_NAME", "Showing pictures to sound")
-
-# Where the processor draws, it should leave a core to whatever paints.
-os.environ.setdefault("LP_NUM_THREADS", str(max(1, min(4, (os.cpu_count() or 1) - 1))))
-
-# SDL's drivers that show nothing to anybody.
-BLIND_DRIVERS = ("offscreen", "dummy", "evdev")
 SMALLEST = (160, 120)
 USUAL_S = 1 / 60
 # No screen is faster, or slower: swaps that take less don't wait for it.
@@ -42,66 +26,9 @@ FASTEST_S, SLOWEST_S = 1 / 500, 1 / 23
 PROBES, QUEUED = 20, 4
 
 
-class NoDisplay(UserError):
-    """There is nothing to open a window on, or no OpenGL to draw in it."""
-
-
-def _pygame() -> ModuleType:
-    try:
-        import pygame
-        import pygame._sdl2.video
-    except ImportError as error:
-        raise NoDisplay(
-            f"pygame can't be loaded ({error}); install it with pip install pygame-ce, "
-            f"or on Debian with apt install python3-pygame."
-        ) from None
-    return pygame
-
-
-def _start_video() -> ModuleType:
-    """pygame with a video driver that somebody can see, or that was asked for by name.
-
-    From then on SIGTERM closes the window: SDL takes it for the close button, unless somebody else has it.
-    """
-    handler = signal.getsignal(signal.SIGTERM)
-    if callable(handler):
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    try:
-        return _open_video()
-    except NoDisplay:
-        signal.signal(signal.SIGTERM, handler)
-        raise
-
-
-def _open_video() -> ModuleType:
-    pygame = _pygame()
-    # Without this, the Wayland library complains on the terminal, of what concerns nobody.
-    unset = os.environ.setdefault("XDG_RUNTIME_DIR", "/") == "/"
-    try:
-        pygame.display.init()
-    except pygame.error as error:
-        raise NoDisplay(_no_display(str(error))) from None
-    finally:
-        if unset:
-            del os.environ["XDG_RUNTIME_DIR"]
-    driver = pygame.display.get_driver()
-    if driver in BLIND_DRIVERS and driver != os.environ.get("SDL_VIDEODRIVER"):
-        pygame.display.quit()
-        display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        raise NoDisplay(_no_display(f"{display} can't be reached" if display else "DISPLAY is not set"))
-    return pygame
-
-
-def _no_display(reason: str) -> str:
-    return (
-        f"there is no display to open a window on ({reason}); start it from a graphical desktop, "
-        f"or make a video with `visualizer render`."
-    )
-
-
 def key_of(event: pygame.event.Event) -> tuple[str, str, int, bool]:
     """A pressed key's name, what it types, its place on the keyboard, and whether Shift or AltGr is held."""
-    pygame = _pygame()
+    pygame = load_pygame()
     shifts = pygame.KMOD_SHIFT | pygame.KMOD_MODE | pygame.KMOD_RALT
     return pygame.key.name(event.key), event.unicode, event.scancode, bool(event.mod & shifts)
 
@@ -109,7 +36,7 @@ def key_of(event: pygame.event.Event) -> tuple[str, str, int, bool]:
 def displays() -> list[tuple[int, int]]:
     """Width and height in pixels of every display; empty where there is none."""
     try:
-        pygame = _start_video()
+        pygame = start_video()
     except NoDisplay:
         return []
     try:
@@ -141,7 +68,7 @@ class Window:
         Raises NoDisplay if there is no display, no OpenGL 3.3 or no library for them, and UserError
         for a monitor that isn't there.
         """
-        self._pygame = pygame = _start_video()
+        self._pygame = pygame = start_video()
         try:
             self._open(title, size, monitor, vsync)
             self._load_gl()
