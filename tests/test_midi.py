@@ -148,7 +148,7 @@ def test_what_is_learned_comes_first_and_is_kept(tmp_path):
         ('[[bind]]\ncc = 128\ncontrol = "zoom"', "bind.0.cc"),
         ('[[bind]]\ncc = 1\ncontrol = "zooom"', "no control 'zooom'"),
         ('[[bind]]\ncc = 1\ncontrol = "quit"', "no control 'quit'"),
-        ('[[bind]]\ncc = 1\ncolour = 1\ncontrol = "zoom"', "colour"),
+        ('[[bind]]\ncc = 1\ncolour = 1\ncontrol = "zoom"', "'bind.0.colour'; allowed here are control"),
         ("[[bind", "not valid TOML"),
     ],
 )

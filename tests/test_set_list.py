@@ -130,7 +130,8 @@ def test_a_set_as_a_file(tmp_path):
         ('[set]\npresets = ["reeef"]', "did you mean reef"),
         ("[set]\npresets = []", "presets"),
         ('[set]\norder = "upwards"', "order"),
-        ("[set]\nspeed = 1", "speed"),
+        ("[set]\nspeed = 1", r"unknown key 'set\.speed'; allowed here are presets, every, order"),
+        ("set = 1", "set = 1 won't do; it must be a table"),
         ("[set", "not valid TOML"),
     ):
         path.write_text(text)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-# A table of a preset knows its keys, and no others; docstrings tell what they are.
-STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True)
+from visualizer.control import toml_file
+
 Where = Literal[
     "top left", "top", "top right", "left", "centre", "right", "bottom left", "bottom", "bottom right"
 ]
@@ -16,7 +16,7 @@ Where = Literal[
 class CaptionTable(BaseModel):
     """[caption]: words over the picture, a line each; the first is the largest."""
 
-    model_config = STRICT
+    model_config = toml_file.STRICT
 
     text: Annotated[str, Field(max_length=200)] = ""
     """What it says when the preset begins."""
@@ -35,7 +35,7 @@ class CaptionTable(BaseModel):
 class LogoTable(BaseModel):
     """[logo]: a picture with transparency over the picture."""
 
-    model_config = STRICT
+    model_config = toml_file.STRICT
 
     file: str = ""
     """A PNG file beside the preset; none is no logo."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from visualizer.common import assets
 from visualizer.common.errors import UserError
-from visualizer.control.captions import STRICT, CaptionTable, LogoTable
+from visualizer.control import toml_file
+from visualizer.control.captions import CaptionTable, LogoTable
 from visualizer.latent.choreography import Choreography, Follow, MoveOn
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class _Table(BaseModel):
-    model_config = STRICT
+    model_config = toml_file.STRICT
 
 
 class BankTable(_Table):
@@ -308,16 +308,6 @@ class Preset(_Table):
         return Motion(targets, shape, matter, bars, sensitivity, poses)
 
 
-def table_of(path: Sequence[str]) -> type[BaseModel]:
-    """The kind of the table under some names within each other, e.g. ["drive"]."""
-    table: type[BaseModel] = Preset
-    for part in path:
-        field = table.model_fields[part].annotation
-        kinds = (field, *get_args(field))  # of a table that may be missing, the second
-        table = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
-    return table
-
-
 def find(name: str) -> Path:
     """The file of a preset: a path to a TOML file, or a shipped preset's name.
 
@@ -341,35 +331,10 @@ def load(path: Path) -> Preset:
 
     Raises UserError that names the file, the key and what is allowed.
     """
-    try:
-        preset = Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} can't be read as text ({error}); check the file.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not valid TOML: {error}; mend that place.") from None
-    except ValidationError as error:
-        raise UserError(f"{path}: {_explain(error)}") from None
+    preset = toml_file.load(Preset, path)
     if preset.logo.file:
         return preset.having({"logo.file": str(resolve(preset.logo.file, path, "logo.file"))})
     return preset
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    if first["type"] == "value_error":  # of our own validators
-        return f"{first['ctx']['error']}."
-    place = [str(part) for part in first["loc"]]
-    key = ".".join(place)
-    if place[-1] == "[key]":  # of a table whose keys are effects
-        allowed = ", ".join(get_args(Driven))
-        return f"unknown key {'.'.join(place[:-1])!r}; allowed here are {allowed}."
-    if first["type"] == "extra_forbidden":
-        table = table_of(place[:-1])
-        return f"unknown key {key!r}; allowed here are {', '.join(table.model_fields)}."
-    if first["type"] == "missing":
-        return f"the key {key!r} is missing; add it."
-    allowed = first["msg"].replace("Input should", "it must")
-    return f"{key} = {first['input']!r} won't do; {allowed}."
 
 
 def resolve(file: str, preset_path: Path, key: str) -> Path:

@@ -14,17 +14,17 @@ from __future__ import annotations
 
 import random
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from visualizer.common import settings
 from visualizer.common.errors import UserError
 from visualizer.control import preset as presets
+from visualizer.control import toml_file
 from visualizer.control.desk import Desk
 
 Unit = Literal["seconds", "bars", "sections"]
@@ -51,7 +51,7 @@ ALL = Set()
 
 
 class _SetTable(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = toml_file.STRICT
 
     presets: Annotated[list[str], Field(min_length=1)] | Literal["favourites", "all"] = "all"
     every: str = "45 seconds"
@@ -59,7 +59,7 @@ class _SetTable(BaseModel):
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = toml_file.STRICT
 
     set: _SetTable
 
@@ -77,16 +77,7 @@ def parse_length(text: str, where: str) -> tuple[float, Unit]:
 
 def load(path: Path) -> Set:
     """Read a set list. Raises UserError that names the file and what is wrong."""
-    try:
-        table = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).set
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} can't be read as text ({error}); check the file.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not valid TOML: {error}; mend that place.") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {key}: {first['msg']}; mend that.") from None
+    table = toml_file.load(_File, path).set
     length, unit = parse_length(table.every, f"{path}: every")
     names = table.presets if isinstance(table.presets, list) else []
     beside = [path.parent / name for name in names]

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from visualizer.control.kinds import Choice, Control, Key, Switch, Text, Trigger, Value
-from visualizer.control.preset import table_of
+from visualizer.control.preset import Preset
+from visualizer.control.toml_file import table_of
 
 
 def _of_preset(setting: str) -> dict[str, Any]:
     """What a preset's schema says about a key: range, default, help."""
     *parts, key = setting.split(".")
-    table = table_of(parts)
+    table = table_of(Preset, parts)
     field = table.model_fields[key]
     limits = {
         name: getattr(limit, name)

@@ -14,14 +14,13 @@ A map with `device = "part of a name"` is for that controller alone.
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from visualizer.common.errors import UserError
 from visualizer.common.files import write_whole
+from visualizer.control import toml_file
 from visualizer.control.table import BY_NAME
 
 SHIPPED = Path(__file__).parent / "maps"
@@ -40,7 +39,7 @@ class Touch(NamedTuple):
 class Bind(BaseModel):
     """One entry of a map."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = toml_file.STRICT
 
     control: str
     cc: Number | None = None
@@ -57,7 +56,7 @@ class Bind(BaseModel):
         if sum(number is not None for number in (self.cc, self.note, self.program)) != 1:
             raise ValueError(f"the entry for {self.control} needs one of cc, note and program")
         if self.control not in BY_NAME or not BY_NAME[self.control].remote:
-            raise ValueError(f"there is no control {self.control!r}")
+            raise ValueError(f"there is no control {self.control!r}; mend that entry")
         return self
 
     @property
@@ -77,7 +76,7 @@ class Bind(BaseModel):
 class Map(BaseModel):
     """All of a file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = toml_file.STRICT
 
     device: str = ""
     bind: list[Bind] = []
@@ -89,17 +88,7 @@ class Map(BaseModel):
 
 def load(path: Path) -> Map:
     """Read a map. Raises UserError that names the file and what is wrong."""
-    try:
-        return Map.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} can't be read as text ({error}); check the file.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not valid TOML: {error}; mend that place.") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        told = str(first["ctx"]["error"]) if first["type"] == "value_error" else f"{place}: {first['msg']}"
-        raise UserError(f"{path}: {told}; mend that entry.") from None
+    return toml_file.load(Map, path)
 
 
 def save(path: Path, learned: Map) -> None:
