@@ -14,6 +14,7 @@ from test_cli import SMALL as SMALL_VIDEO
 from test_cli import assert_one_sentence, nothing_left, playable
 
 from visualizer.offline import songs
+from visualizer.offline.album import Tally
 
 # Which generator draws is not left to how busy the machine is.
 SMALL = (*SMALL_VIDEO, "--quality", "light")
@@ -49,7 +50,7 @@ def test_a_video_of_each_song_in_each_size(made):
     folder, result = made
     assert_one_sentence(result, "1 of 4 songs")
     assert "bad.mp3 is not a sound file" in result.stderr
-    assert "6 videos of 3 of 4 songs made" in result.stdout and "1 failed" in result.stdout
+    assert "3 of 4 songs made into 6 videos, 0:0" in result.stdout and "1 failed" in result.stdout
     expected = {
         f"{name}-{size}.mp4"
         for name in ("one - intro", "two - intro", "10 end")
@@ -75,18 +76,18 @@ def test_what_is_done_is_left_out_and_nothing_else(made, tmp_path):
         shutil.copytree(folder / name, tmp_path / name)
     album = ("render", "two/intro.flac", "two/live/", "-o", "out/", *SMALL)
     first = ran(*album, cwd=tmp_path)
-    assert first.returncode == 0 and "2 videos of 2 of 2 songs" in first.stdout, first.stderr
+    assert first.returncode == 0 and "2 of 2 songs made into 2 videos" in first.stdout, first.stderr
     times = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
     again = ran(*album, cwd=tmp_path)
-    assert again.returncode == 0 and "2 were done before" in again.stdout
+    assert again.returncode == 0 and "nothing made; 2 were done before" in again.stdout
     assert times == {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
     # Another song of that name may not take its place; another look may.
     other = ran("render", "one/intro.wav", "-o", "out/", *SMALL, cwd=tmp_path)
-    assert_one_sentence(other, "1 of 1 songs")
+    assert_one_sentence(other, "1 of 1 song;")
     assert "not of this song" in other.stderr
     assert times == {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
     noir = ran("render", "two/", "-o", "out/", "--preset", "noir", *SMALL, cwd=tmp_path)
-    assert noir.returncode == 0 and "2 videos of 2 of 2 songs made" in noir.stdout, noir.stderr
+    assert noir.returncode == 0 and "2 of 2 songs made into 2 videos" in noir.stdout, noir.stderr
     assert nothing_left(tmp_path / "out", *times)
 
 
@@ -99,10 +100,31 @@ def test_ctrl_c_leaves_what_is_whole_and_the_same_command_goes_on(tmp_path, melo
         wait_for(lambda: process.poll() is not None or (part.exists() and part.stat().st_size > 10_000))
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and "1 videos of 1 of 2 songs" in errors and "Traceback" not in errors, (
-        errors
-    )
+    assert (
+        process.returncode == 130
+        and "1 of 2 songs made into 1 video, " in errors
+        and "Traceback" not in errors
+    ), errors
     assert nothing_left(out, "1.mp4")
+
+
+@pytest.mark.parametrize(
+    "tally, sentence",
+    [
+        (Tally(1, 1, 1, seconds=5, took=61), "1 of 1 song made into 1 video, 0:05 of sound in 1:01"),
+        (
+            Tally(9, 2, 4, 3, ["a", "b"], 2, 3600, 7325),
+            "2 of 9 songs made into 4 videos, 1:00:00 of sound in 2:02:05; 3 were done before; "
+            "2 are damaged; 2 failed",
+        ),
+        (
+            Tally(2, there=1, failures=["a"], damaged=1),
+            "nothing made; 1 was done before; 1 is damaged; 1 failed",
+        ),
+    ],
+)
+def test_what_came_of_an_album_in_a_sentence(tally, sentence):
+    assert str(tally) == sentence
 
 
 @pytest.mark.parametrize(

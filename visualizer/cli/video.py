@@ -221,7 +221,7 @@ def make_album(
     click.echo(f"{folder}: {tally}, preset {studio.preset.title}{by}.")
     bad = len(tally.failures) + tally.damaged
     if bad:
-        raise UserError(f"{bad} of {len(songs)} songs were not what they should be; see above.")
+        raise UserError(f"something was wrong with {bad} of {album.counted(len(songs), 'song')}; see above.")
 
 
 def say(sentence: str) -> None:

@@ -72,16 +72,22 @@ class Tally:
     took: float = 0.0
 
     def __str__(self) -> str:
-        parts = [f"{self.videos} videos of {self.made} of {self.songs} songs made"]
+        parts = ["nothing made"]
         if self.made:
-            parts[0] += f", {_clock(self.seconds)} of sound in {_clock(self.took)}"
+            made = f"{self.made} of {counted(self.songs, 'song')} made into {counted(self.videos, 'video')}"
+            parts = [f"{made}, {_clock(self.seconds)} of sound in {_clock(self.took)}"]
         if self.there:
-            parts.append(f"{self.there} were done before")
+            parts.append(f"{self.there} {'was' if self.there == 1 else 'were'} done before")
         if self.damaged:
-            parts.append(f"{self.damaged} are damaged")
+            parts.append(f"{self.damaged} {'is' if self.damaged == 1 else 'are'} damaged")
         if self.failures:
             parts.append(f"{len(self.failures)} failed")
         return "; ".join(parts)
+
+
+def counted(n: int, thing: str) -> str:
+    """So many things, in words: "1 song", "2 songs"."""
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
 
 
 def _clock(seconds: float) -> str:
