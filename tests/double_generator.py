@@ -14,7 +14,6 @@ one's body.
 
 import argparse
 import copy
-import math
 import time
 from pathlib import Path
 
@@ -40,7 +39,6 @@ SMALLER = 128
 BODY = 3
 EACH_TIME, BATCH, CROP = 4, 3, 256
 PIXEL_WEIGHT, WARM_UP, DECAY = 5.0, 30, 0.99
-SMALLEST_WEIGHT, SMALLEST_BIAS = 1e-3, 1e-2
 
 
 def draw_pairs(generator: Path, teacher: sr.Teacher, codes: Codes, folder: Path, count: int) -> None:
@@ -110,18 +108,14 @@ def learn(generator: Generator, lesson: Lesson, minutes: float, rate: float, see
     generator = channels_last(generator).requires_grad_(False)
     parts = [*generator.blocks[BODY:], generator.to_rgb]
     learning = [p.requires_grad_(True) for part in parts for p in part.parameters()]
-    smallest = (SMALLEST_BIAS, SMALLEST_WEIGHT)
-    sizes = [max(smallest[p.ndim > 1], float(p.detach().square().mean().sqrt())) for p in learning]
-    optimiser = torch.optim.Adam([{"params": [p]} for p in learning], betas=(0.9, 0.99))
+    optimiser = optimising.adam(learning, rate, (0.9, 0.99))
     average, eyes, rng = copy.deepcopy(generator), FineFeatures(), np.random.default_rng(seed)
     begun, step, recent = time.monotonic(), 0, 0.0
     with bar(None, "learning", "step") as progress:
         try:
             while (done := (time.monotonic() - begun) / 60 / minutes) < 1:
                 step += 1
-                pace = rate * min(1, step / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
-                for group, size in zip(optimiser.param_groups, sizes, strict=True):
-                    group["lr"] = pace * size
+                optimising.settle([(optimiser, rate * min(1, step / WARM_UP))], done, 1)
                 maps, style, target = lesson.batch(rng)
                 y, x = rng.integers(0, target.shape[-1] - CROP + 1, 2)
                 with fast_numbers(torch.device("cpu")):

@@ -14,7 +14,6 @@ on with the outcome. --from starts from a generator that is slimmer already. Ctr
 """
 
 import argparse
-import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ from fine_features import FineFeatures
 from visualizer.common import assets, weights
 from visualizer.common.progress import bar
 from visualizer.latent.bank import Bank
-from visualizer.learning import photo, pictures
+from visualizer.learning import optimising, photo, pictures
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.encoder import Encoder
 from visualizer.learning.eyes import for_classifiers
@@ -136,18 +135,15 @@ def learn(
 ) -> Iterator[float]:
     """Draw what the large one draws, for so long; yields each step's mean difference on 0..255.
 
-    rate: of learning, for each tensor in parts of its size; it falls to nothing.
+    rate: of learning, for each tensor in parts of its size; it falls evenly, to a twentieth.
     """
     channels_last(slim.to(codes.device)).requires_grad_(True)
     large = channels_last(fold_upsampling(large).to(codes.device))
-    sizes = [float(p.detach().square().mean().sqrt().clamp(min=1e-3)) for p in slim.parameters()]
-    optimiser = torch.optim.Adam(({"params": [p]} for p in slim.parameters()), betas=(0.9, 0.99))
+    optimiser = optimising.adam(slim.parameters(), rate, (0.9, 0.99))
     begun, step, features = time.monotonic(), 0, FineFeatures(codes.device)
     while (done := (time.monotonic() - begun) / 60 / minutes) < 1:
         step += 1
-        pace = rate * min(1, step / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
-        for group, size in zip(optimiser.param_groups, sizes, strict=True):
-            group["lr"] = pace * size
+        optimising.settle([(optimiser, rate * min(1, step / WARM_UP))], done, 1)
         shape, matter = codes.shape_and_matter(batch_size)
         with torch.no_grad():
             goal = for_classifiers(large(shape, matter))

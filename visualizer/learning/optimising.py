@@ -20,6 +20,15 @@ def size(parameter: torch.Tensor) -> float:
     return max(smallest, float(parameter.detach().square().mean().sqrt()))
 
 
+def adam(
+    parameters: Iterable[nn.Parameter], rate: float, betas: tuple[float, float]
+) -> torch.optim.Optimizer:
+    """An optimiser of tensors that each learn in parts of their size (You et al. 2017, arXiv:1708.03888)."""
+    optimiser = torch.optim.Adam([{"params": [p], "size": size(p)} for p in parameters], rate, betas)
+    settle([(optimiser, rate)], 0, 1)
+    return optimiser
+
+
 def update(network: nn.Module, optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     """One step down a loss, everyone's on average."""
     optimiser.zero_grad(set_to_none=True)

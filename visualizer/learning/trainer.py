@@ -64,8 +64,8 @@ WARM_UP_STEPS = 400
 CATCH_UP_STEPS = 60
 CATCH_UP_PACE = 4.0
 FADE_IN_STEPS = 200
-# The generator's, of each tensor in parts of its size (LARS: You et al. 2017, arXiv:1708.03888), for sizes
-# differ by a hundred times where normalisation was folded away.
+# The generator's, of each tensor in parts of its size, for sizes differ by a hundred times where
+# normalisation was folded away.
 LEARNING_RATE = 1e-2
 DISCRIMINATOR_LEARNING_RATE = 1e-4
 # Of the generator's learning rate, where it starts from trained weights; reached in so many steps.
@@ -152,9 +152,7 @@ class Trainer:
 
     def _prepare(self) -> None:
         """A fresh optimiser, which knows the sizes of the generator's tensors."""
-        sizes = [(p, optimising.size(p)) for p in self.generator.parameters()]
-        groups = [{"params": [p], "size": size, "lr": LEARNING_RATE * size} for p, size in sizes]
-        self.g_optimiser = torch.optim.Adam(groups, LEARNING_RATE, (0.5, 0.99))
+        self.g_optimiser = optimising.adam(self.generator.parameters(), LEARNING_RATE, (0.5, 0.99))
 
     @torch.no_grad()
     def _calibrate(self) -> None:
