@@ -268,7 +268,7 @@ def main() -> None:
     if arguments.folders:
         study = Study(arguments)
         table = study.table()
-        print(json.dumps(table, indent=1) if arguments.json else as_text(table))
+        print(json.dumps(table, indent=1, default=float) if arguments.json else as_text(table))
         if arguments.sheet:
             study.sheet().save(arguments.sheet, quality=88)
     if arguments.beside:
