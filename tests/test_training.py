@@ -15,6 +15,7 @@ from sklearn.decomposition import PCA
 
 from visualizer.common import assets, weights
 from visualizer.common.errors import UserError
+from visualizer.learning import views
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.frechet import Axes, FrechetMatching
 from visualizer.learning.moment_matching import MomentMatching
@@ -57,10 +58,13 @@ def trainer(classifier, pictures, batch_size=6):
     return Trainer(classifier, second, pictures, batch_size, seed=0, device=torch.device("cpu"))
 
 
-def test_it_learns(classifier, pictures):
+def test_it_learns(classifier, pictures, monkeypatch):
+    # What is seen in looks of random sizes can't be compared from step to step.
+    monkeypatch.setattr(views, "SIZES", (256,))
+    monkeypatch.setattr(views, "OFTEN", (1.0,))
     run = trainer(classifier, pictures)
-    losses = [run.step() for _ in range(25)]
-    for name, share in (("feature", 0.75), ("classes", 0.8)):
+    losses = [run.step() for _ in range(15)]
+    for name, share in (("feature", 0.7), ("classes", 0.7)):
         values = [getattr(loss, name) for loss in losses]
         assert np.mean(values[-5:]) < share * np.mean(values[:5])
 
@@ -326,6 +330,7 @@ def test_two_processes_are_as_one(folder, tmp_path):
         from visualizer.learning.squeezenet import SqueezeNet
         from visualizer.learning.trainer import Trainer, WARM_UP_STEPS
         torch.set_num_threads(1)
+        trainer.PLAIN = 0.0  # each picture has its own view
         device = distributed.start(torch.device("cpu"))
 
         fast_numbers = trainer.fast_numbers
@@ -351,11 +356,7 @@ def test_two_processes_are_as_one(folder, tmp_path):
     assert one.returncode == two.returncode == 0, (one.stderr + two.stderr)[-3000:]
     alone, together = (np.array(json.loads(r.stdout.strip().splitlines()[-1])) for r in (one, two))
     np.testing.assert_allclose(together[0], alone[0], rtol=1e-4, atol=1e-4)
-    # Adam makes much of the rounding of gradients near zero; before its first step there is none. Small looks
-    # make much of that in turn.
-    np.testing.assert_allclose(together[1], alone[1], rtol=0.03, atol=0.01)
-    # By now the steps before have parted the two as far again and again.
-    what_both_eyes_see = slice(0, 2)
-    np.testing.assert_allclose(together[2][what_both_eyes_see], alone[2][what_both_eyes_see], rtol=0.05)
-    np.testing.assert_allclose(together[3][what_both_eyes_see], alone[3][what_both_eyes_see], rtol=0.4)
+    # Adam makes much of the rounding of gradients near zero; before its first step there is none.
+    np.testing.assert_allclose(together[1:3], alone[1:3], rtol=0.01, atol=0.002)
+    np.testing.assert_allclose(together[3], alone[3], rtol=0.05, atol=0.01)
     assert np.abs(alone[0] - alone[2]).max() > 0.05

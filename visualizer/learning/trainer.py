@@ -219,7 +219,8 @@ class Trainer:
             if self.rng.random() < PLAIN
             else (
                 views.draw(n, self.rng)[distributed.share(n)],
-                views.draw(2 * each, self.rng)[distributed.share(2 * each)],
+                # In-betweens and mixtures are shared apart.
+                torch.cat([views.draw(each, self.rng)[distributed.share(each)] for _ in range(2)]),
             )
         )
         with self._autocast():
