@@ -185,6 +185,7 @@ def seeds(folder: Path) -> None:
     from visualizer.common import assets
     from visualizer.common.weights import save
     from visualizer.latent.bank import Bank
+    from visualizer.learning.importing.stylegan import import_network
     from visualizer.neural.generator import Generator
 
     def to(kind, name):
@@ -214,12 +215,13 @@ def seeds(folder: Path) -> None:
     )
     Bank.load(assets.model("bank.safetensors")).take(np.arange(12)).save(to("bank", "a.safetensors"))
     shutil.copy(assets.model("codebook.safetensors"), to("codebook", "a.safetensors"))
-    shipped = Generator.load(assets.model("generator.safetensors"))
     small = Generator((4, 4, 4, 4, 4), 1)
     tensors = {f"generator.{k}": v for k, v in small.state_dict().items()}
     save(to("generator", "a.safetensors"), "generator", tensors)
     for name, network in (("2", stylegan_files.stylegan2()), ("3", stylegan_files.stylegan3())):
-        to("pickle", f"{name}.pkl").write_bytes(stylegan_files.pickled(network))
+        path = to("pickle", f"{name}.pkl")
+        path.write_bytes(stylegan_files.pickled(network))
+        import_network(path).save(to("generator", f"{name}.safetensors"))
     for name, codec in (
         ("a.mp4", "libx264"),
         ("b.mkv", "libx264"),
@@ -240,7 +242,6 @@ def seeds(folder: Path) -> None:
                 )
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
-    del shipped
 
 
 MUTATE = {"preset": text_mutated, "map": text_mutated, "set": text_mutated}
@@ -281,7 +282,12 @@ def prepare() -> None:
     """Import everything; a brush that takes no time; commands that do no more than read."""
     import importlib
 
-    for name in (*nursery.SLOW, "visualizer.learning.importing.stylegan", "visualizer.learning.photo"):
+    for name in (
+        *nursery.SLOW,
+        "visualizer.learning.importing.stylegan",
+        "visualizer.learning.photo",
+        "visualizer.neural.openvino_painter",
+    ):
         importlib.import_module(name)
     from visualizer import cli
     from visualizer.common.errors import UserError
@@ -289,7 +295,7 @@ def prepare() -> None:
     from visualizer.control.midi import maps
     from visualizer.learning import photo
     from visualizer.neural import generators
-    from visualizer.neural.inference import TorchPainter
+    from visualizer.neural.inference import make_painter
     from visualizer.offline import studio
 
     def brush(shape, matter=None):
@@ -324,7 +330,7 @@ def prepare() -> None:
 
         generator = generators.load(file)
         codes = np.random.default_rng(0).standard_normal((1, generator.code_dim)).astype(np.float32)
-        TorchPainter(generator, torch.device("cpu"), torch.float32)(codes, codes)
+        make_painter(generator, torch.device("cpu"), threads=1)(codes, codes)
 
     def look(file):
         if photo.try_read(file, 64) is None:
