@@ -1,6 +1,8 @@
 """Small real things that several tests need: sounds, files, the shipped parts."""
 
 import os
+import shutil
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -117,6 +119,24 @@ def generator():
     return Generator.load(assets.model("generator.safetensors"))
 
 
+@pytest.fixture(scope="session")
+def classifier():
+    """The shipped one, which knows what pictures show."""
+    from visualizer.common import assets
+    from visualizer.learning.classifier import Classifier
+
+    return Classifier.load(assets.model("classifier.safetensors"))
+
+
+@pytest.fixture(scope="session")
+def bank():
+    """The shipped vectors."""
+    from visualizer.common import assets
+    from visualizer.latent.bank import Bank
+
+    return Bank.load(assets.model("bank.safetensors"))
+
+
 @pytest.fixture
 def window(monkeypatch):
     """A 320x200 window on nothing."""
@@ -146,6 +166,23 @@ def outlets(told):
     made = Outlets(told.append)
     yield made
     made.close()
+
+
+@pytest.fixture
+def nowhere():
+    """What runs a command in a network with nothing in it but the loopback."""
+    if shutil.which("ip") is None:
+        pytest.skip("there is no ip (Debian: apt install iproute2)")
+    name = f"visualizer-{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"network namespaces are not permitted here ({made.stderr.strip()})")
+    try:
+        for command in ("link set lo up", "link set lo multicast on", "route add 224.0.0.0/4 dev lo"):
+            subprocess.run(["ip", "-n", name, *command.split()], check=True)
+        yield ["ip", "netns", "exec", name]
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -22,11 +22,6 @@ SHORT = ("--classes", "daisy, goldfish", "--stop-at", "0.05", "--steps", "5", "-
 
 
 @pytest.fixture(scope="module")
-def bank():
-    return Bank.load(assets.model("bank.safetensors"))
-
-
-@pytest.fixture(scope="module")
 def dreamer():
     return Dreamer(CPU)
 

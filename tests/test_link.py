@@ -1,8 +1,6 @@
 """Ableton Link: two programs on one machine, in a network of the test's own that leads nowhere."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 
@@ -60,23 +58,6 @@ link.stop()
 told["errors"], told["words"] = link.errors, list(desk.words)
 print(json.dumps(told))
 """
-
-
-@pytest.fixture
-def nowhere():
-    """A network namespace with nothing in it but the loopback."""
-    if shutil.which("ip") is None:
-        pytest.skip("there is no ip (Debian: apt install iproute2)")
-    name = f"visualizer-{os.getpid()}"
-    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"network namespaces are not permitted here ({made.stderr.strip()})")
-    try:
-        for command in ("link set lo up", "link set lo multicast on", "route add 224.0.0.0/4 dev lo"):
-            subprocess.run(["ip", "-n", name, *command.split()], check=True)
-        yield ["ip", "netns", "exec", name]
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=True)
 
 
 def test_two_programs_find_each_other_and_stay_together(nowhere):

@@ -10,7 +10,6 @@ from efficientnet_lite_pytorch import EfficientNet
 from visualizer.common import assets
 from visualizer.common.errors import UserError
 from visualizer.latent import names
-from visualizer.latent.bank import Bank
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.dream import Region, climb
 from visualizer.learning.encoder import Encoder
@@ -19,16 +18,6 @@ from visualizer.neural.generator import CODE_DIM
 from visualizer.neural.inference import TorchPainter
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def classifier():
-    return Classifier.load(assets.model("classifier.safetensors"))
-
-
-@pytest.fixture(scope="module")
-def bank():
-    return Bank.load(assets.model("bank.safetensors"))
 
 
 @pytest.fixture(scope="module")

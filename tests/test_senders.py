@@ -1,8 +1,6 @@
 """To other programs: NDI from end to end in a network that leads nowhere, the rest as far as it goes here."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 
@@ -60,23 +58,6 @@ while (seen is None or not any(heard)) and time.monotonic() < end:
 outlets.close()
 print(json.dumps([names, seen, heard, words, outlet.shown]))
 """
-
-
-@pytest.fixture
-def nowhere():
-    """A network namespace with nothing in it but the loopback."""
-    if shutil.which("ip") is None:
-        pytest.skip("there is no ip (Debian: apt install iproute2)")
-    name = f"visualizer-ndi-{os.getpid()}"
-    if subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode:
-        pytest.skip("network namespaces can't be made here")
-    inside = ["ip", "netns", "exec", name]
-    try:
-        for command in ("link set lo up", "link set lo multicast on", "route add 224.0.0.0/4 dev lo"):
-            subprocess.run([*inside, "ip", *command.split()], check=True)
-        yield inside
-    finally:
-        subprocess.run(["ip", "netns", "del", name], capture_output=True)
 
 
 def test_ndi_from_end_to_end(nowhere, tmp_path):

@@ -6,7 +6,6 @@ import scipy.fftpack
 import scipy.signal
 
 from visualizer.audio.bands import BandPower
-from visualizer.audio.codebook import Codebook
 from visualizer.audio.demo_tune import demo_tune
 from visualizer.audio.song import mono
 from visualizer.audio.spectrum import Spectrum, SpectrumSettings
@@ -120,13 +119,6 @@ def test_what_is_not_a_number_is_silence(tune):
 def test_dc_is_not_heard():
     loudness = analyse(np.full(SETTINGS.sr, 0.5))[2]
     assert loudness[8:].max() < -80
-
-
-@pytest.fixture(scope="module")
-def codebook():
-    from visualizer.common import assets
-
-    return Codebook.load(assets.model("codebook.safetensors"))
 
 
 @pytest.mark.parametrize("fault", [np.nan, np.inf, 1e30])

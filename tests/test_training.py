@@ -16,7 +16,6 @@ from sklearn.decomposition import PCA
 from visualizer.common import assets, weights
 from visualizer.common.errors import UserError
 from visualizer.learning import views
-from visualizer.learning.classifier import Classifier
 from visualizer.learning.frechet import Axes, FrechetMatching
 from visualizer.learning.moment_matching import MomentMatching
 from visualizer.learning.pictures import Pictures, split, vary
@@ -41,11 +40,6 @@ def folder(tmp_path_factory):
     (folder / "text.jpg").write_text("no picture")
     (folder / "cut.png").write_bytes((folder / "00.png").read_bytes()[:200])
     return folder
-
-
-@pytest.fixture(scope="module")
-def classifier():
-    return Classifier.load(assets.model("classifier.safetensors"))
 
 
 @pytest.fixture(scope="module")
