@@ -512,7 +512,7 @@ def test_a_show_without_a_window(tmp_path):
     more = ("--size", "320x180", "--fps", "20", "--compute", "cpu", "--verbose")
     with started(*arguments, *more, cwd=tmp_path, environment=nowhere) as process:
         film = tmp_path / "show-0002.mp4"
-        wait_for(lambda: (film.is_file() and film.stat().st_size > 60_000) or process.poll() is not None)
+        wait_for(lambda: (film.is_file() and film.stat().st_size > 120_000) or process.poll() is not None)
         process.send_signal(signal.SIGTERM)
         out, errors = process.communicate(timeout=60)
     assert process.returncode == 0 and "Traceback" not in errors, errors
@@ -524,7 +524,9 @@ def test_a_show_without_a_window(tmp_path):
             brightness = [frame.to_ndarray(format="gray").mean() for frame in container.decode(video=0)]
         assert max(brightness) > 8 and len(brightness) >= 20
         _, clicks = onsets(str(made))
-        assert len(clicks) and np.abs(np.diff(clicks) - 1).max(initial=0) < 0.01  # the song's
+        # The song's; while all is still loading, the device may miss a few hundredths of a second.
+        apart = np.diff(clicks)
+        assert len(apart) >= 2 and np.abs(apart[1:] - 1).max() < 0.01 and abs(apart[0] - 1) < 0.15
 
 
 def test_keys_begin_and_end_recordings(tmp_path):
