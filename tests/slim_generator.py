@@ -41,6 +41,7 @@ from visualizer.neural.generator import (
 )
 from visualizer.neural.inference import choose_device
 from visualizer.neural.layout import channels_last
+from visualizer.neural.precision import fast_numbers
 
 # Part of the codes that are not in between.
 WHOLE = 0.15
@@ -145,9 +146,10 @@ def learn(
         step += 1
         optimising.settle([(optimiser, rate * min(1, step / WARM_UP))], done, 1)
         shape, matter = codes.shape_and_matter(batch_size)
-        with torch.no_grad():
-            goal = for_classifiers(large(shape, matter))
-        made = slim(shape, matter)
+        with fast_numbers(codes.device):
+            with torch.no_grad():
+                goal = for_classifiers(large(shape, matter).float())
+            made = slim(shape, matter).float()
         loss = 255 * F.l1_loss(made, goal)
         optimiser.zero_grad()
         (loss + FEATURE_WEIGHT * features.distance(made, goal)).backward()

@@ -1,5 +1,6 @@
 """Recordings and streams: read back by PyAV, in step, and what is left after a kill or on a full disk."""
 
+import itertools
 import os
 import resource
 import shutil
@@ -12,12 +13,14 @@ import time
 import wave
 from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import torch
 from program import ENVIRONMENT, ran, started
+from pulse import pulse_server
 from screen import wait_for, x_server
 
 from visualizer.common.errors import UserError
@@ -233,6 +236,7 @@ SHOW = """
     import sys, time
     import torch
     from fractions import Fraction
+from pathlib import Path
     from pathlib import Path
     import numpy as np
     from visualizer.output.filming import Recording
@@ -527,6 +531,43 @@ def test_a_show_without_a_window(tmp_path):
         # The song's; while all is still loading, the device may miss a few hundredths of a second.
         apart = np.diff(clicks)
         assert len(apart) >= 2 and np.abs(apart[1:] - 1).max() < 0.01 and abs(apart[0] - 1) < 0.15
+
+
+def test_a_machine_that_sleeps(tmp_path):
+    """Show and encoder stand still for some seconds, as in a suspended machine, while the music plays on."""
+    (tmp_path / "pulse").mkdir()
+    film = tmp_path / "show.mp4"
+    more = ("--size", "320x180", "--fps", "20", "--compute", "cpu")
+    with pulse_server(tmp_path / "pulse") as pulse:
+        environment = {**ENVIRONMENT, **pulse.environment}
+        pulse.play(write_clicks(tmp_path / "clicks.wav", 120))
+        arguments = ["live", "--headless", "--record", film, *more]
+        with started(*arguments, cwd=tmp_path, environment=environment) as process:
+            wait_for(lambda: film.is_file() and film.stat().st_size > 120_000)
+            asleep = [process.pid, *children(process.pid)]
+            assert len(asleep) > 1  # the encoder is a process of its own
+            for number, seconds in ((signal.SIGSTOP, 8.0), (signal.SIGCONT, 6.0)):
+                for pid in asleep:
+                    os.kill(pid, number)
+                time.sleep(seconds)
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in errors, errors
+    _, clicks = onsets(str(film))
+    apart = np.diff(clicks)
+    slept = int(apart.argmax())
+    assert 7 < apart[slept] < 12 and len(clicks) - slept > 4  # it hears again soon
+    assert np.abs((clicks - clicks[0] + 0.5) % 1 - 0.5).max() < 0.06  # in the right places
+    with av.open(str(film)) as container:
+        frames = [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)]
+    assert len(frames) / 20 > clicks[-1]
+    assert all(np.abs(a - b).mean() > 0.02 for a, b in itertools.pairwise(frames[-60::10]))  # it moves
+
+
+def children(pid):
+    """Processes that a process has begun."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(word) for path in lists for word in path.read_text().split()]
 
 
 def test_keys_begin_and_end_recordings(tmp_path):

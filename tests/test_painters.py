@@ -32,6 +32,16 @@ def plain(generator, codes, matter):
         return generator(torch.from_numpy(codes), torch.from_numpy(matter)).permute(0, 2, 3, 1).numpy() * 255
 
 
+def test_upsampling_is_part_of_the_first_convolutions(generator):
+    """To the outermost pixel: what each block's first convolution makes of the plain, enlarged input."""
+    for block in generator.blocks[:3]:
+        small = torch.randn(2, block.conv1.in_channels, 6, 5)
+        with torch.no_grad():
+            enlarged = torch.nn.functional.interpolate(small, scale_factor=2, mode="nearest")
+            expected = torch.nn.functional.conv2d(enlarged, block.conv1.weight, block.conv1.bias, padding=1)
+            torch.testing.assert_close(block.conv1(small), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_folding_changes_nothing(generator, codes, matter, plain):
     folded = fold_upsampling(generator)
     with torch.no_grad():

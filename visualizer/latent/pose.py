@@ -12,6 +12,7 @@ from visualizer.audio.listener import Event
 from visualizer.common.easing import ease
 from visualizer.latent.code import Code, blend
 from visualizer.latent.motion import Motion
+from visualizer.latent.shell import on_shell
 
 # Later than so much after the usual time, an event takes effect as if it were only so late.
 LATE_S = 0.1
@@ -85,8 +86,7 @@ def _moved(share: float, vector: np.ndarray, offset: np.ndarray, longer: float) 
     if vector.shape != offset.shape:
         return vector
     radius = float(np.linalg.norm(vector)) + share * longer
-    away = vector + share * offset
-    return away * (radius / max(float(np.linalg.norm(away)), 1e-9))
+    return on_shell(vector + share * offset, radius)
 
 
 @dataclass

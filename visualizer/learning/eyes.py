@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from visualizer.learning.classifier import Classifier
+from visualizer.learning.grain import grain
 from visualizer.learning.relief import relief
 from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.generator import PICTURE_SIZE
@@ -31,14 +32,17 @@ class Sight:
     maps: features [n, c, h, w], the classifier's at four depths, then the second eye's at four.
     pooled: [n, 1280] float32, what the classifier tells classes from.
     relief: [n, 2], from where fine detail seems lit.
+    grain: [n, 4], how much of it there is, and how evenly it lies.
     """
 
     maps: list[torch.Tensor]
     pooled: torch.Tensor
     relief: torch.Tensor
+    grain: torch.Tensor
 
     def __getitem__(self, which: slice) -> Sight:
-        return Sight([m[which] for m in self.maps], self.pooled[which], self.relief[which])
+        rest = (part[which] for part in (self.pooled, self.relief, self.grain))
+        return Sight([m[which] for m in self.maps], *rest)
 
     @property
     def judged(self) -> list[torch.Tensor]:
@@ -47,8 +51,8 @@ class Sight:
 
     @cached_property
     def means(self) -> list[torch.Tensor]:
-        """What is to be right on average: features at every depth, and relief."""
-        return [*(m.float().mean((2, 3)) for m in self.maps), self.relief]
+        """What is to be right on average: features at every depth, relief, and grain."""
+        return [*(m.float().mean((2, 3)) for m in self.maps), self.relief, self.grain]
 
     @cached_property
     def gists(self) -> list[torch.Tensor]:
@@ -67,11 +71,11 @@ class Eyes:
 
     def look(self, pictures: torch.Tensor, size: int = PICTURE_SIZE) -> Sight:
         """What is seen in pictures [n, 3, h, w], sRGB in 0..1, made so many pixels small."""
-        lit = relief(pictures)
+        texture = relief(pictures), grain(pictures)
         pictures = made_small(pictures, size)
         maps = self.features(pictures)
         pooled = self._net.pooled(maps[-1]).float()
-        return Sight([*maps, *self._second.features(pictures)], pooled, lit)
+        return Sight([*maps, *self._second.features(pictures)], pooled, *texture)
 
     def features(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         """The classifier's maps of pictures [n, 3, h, w], sRGB in 0..1."""

@@ -87,14 +87,14 @@ class FrechetMatching(nn.Module):
         self.axes = Axes(features)
         self.real = Gaussian(self.axes.n_axes, REAL_DECAY)
         self.made = nn.ModuleList(Gaussian(self.axes.n_axes, MADE_DECAY) for _ in range(n_kinds))
+        self._root: torch.Tensor | None = None
 
     @torch.no_grad()
     def follow(self, real: torch.Tensor) -> None:
         """Take in a batch of photos' features [m, c]: once for all kinds, before them."""
         with torch.autocast(real.device.type, enabled=False):
             self.real.follow(self.axes(real))
-            self.covariance = self.real.covariance
-            self.root = _power(self.covariance, 0.5)
+            self.covariance, self._root = self.real.covariance, None
 
     def forward(self, features: torch.Tensor, kind: int) -> torch.Tensor:
         """The distance of one kind, of which these are a batch [n, c]; 0 while too little is known.
@@ -117,7 +117,8 @@ class FrechetMatching(nn.Module):
     def _distance(self, gaussian: Gaussian) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The distance, and its derivatives by the mean [k] and the covariance [k, k] of what is made."""
         shift = (gaussian.mean - self.real.mean).double()
-        made, real, root = gaussian.covariance, self.covariance, self.root
+        made, real = gaussian.covariance, self.covariance
+        root = self._root = _power(real, 0.5) if self._root is None else self._root
         between = root @ made @ root
         distance = shift.square().sum() + (made + real).trace() - 2 * _power(between, 0.5).trace()
         curve = (

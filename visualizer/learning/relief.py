@@ -20,9 +20,7 @@ FLAT = 1e-3
 def relief(pictures: torch.Tensor) -> torch.Tensor:
     """[n, 2], x to the right and y downwards, of pictures [n, 3, h, w] in 0..1."""
     with torch.autocast(pictures.device.type, enabled=False):
-        grey = (pictures.float() * pictures.new_tensor(LUMINANCE, dtype=torch.float32)[:, None, None]).sum(
-            1, keepdim=True
-        )
+        grey = luminance(pictures)
         fine = _averaged(grey, FINE) - _averaged(grey, COARSE)
         x = fine[..., 1:-1, 2:] - fine[..., 1:-1, :-2]
         y = fine[..., 2:, 1:-1] - fine[..., :-2, 1:-1]
@@ -32,5 +30,14 @@ def relief(pictures: torch.Tensor) -> torch.Tensor:
         return (gradient * steepness.sqrt()).mean((2, 3))
 
 
+def luminance(pictures: torch.Tensor) -> torch.Tensor:
+    """[n, 1, h, w] float32 of pictures [n, 3, h, w]."""
+    weights = pictures.new_tensor(LUMINANCE, dtype=torch.float32)[:, None, None]
+    return (pictures.float() * weights).sum(1, keepdim=True).contiguous()
+
+
 def _averaged(x: torch.Tensor, width: int) -> torch.Tensor:
-    return F.avg_pool2d(x, width, 1, width // 2, count_include_pad=False)
+    """The mean of a square around each place: of its columns, then of those."""
+    for size in ((width, 1), (1, width)):
+        x = F.avg_pool2d(x, size, 1, [n // 2 for n in size], count_include_pad=False)
+    return x

@@ -34,6 +34,7 @@ from visualizer.learning.eyes import (
     pixel_distance,
 )
 from visualizer.learning.frechet import FrechetMatching
+from visualizer.learning.grain import GRAIN
 from visualizer.learning.growth import calibrate
 from visualizer.learning.moment_matching import MomentMatching
 from visualizer.learning.pictures import Pictures
@@ -141,7 +142,7 @@ class Trainer:
             self.discriminator.parameters(), DISCRIMINATOR_LEARNING_RATE, (0.0, 0.99)
         )
         # Of reconstructions, in-betweens and mixtures.
-        channels = [*map(len, map_stds), 2]
+        channels = [*map(len, map_stds), 2, GRAIN]
         self.means = nn.ModuleList(MomentMatching(channels) for _ in range(PARTS)).to(device)
 
     def _learn(self, generator: Generator) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import signal
 import time
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 
+from visualizer.common import heap
 from visualizer.common.errors import UserError
 from visualizer.common.files import check_writable
 from visualizer.common.progress import bar
@@ -26,8 +25,6 @@ from visualizer.learning.trainer import PARTS, Trainer
 SAVE_EVERY_S = 50.0
 PREVIEW_EVERY_S = 240.0
 SMOOTHING = 0.02
-# From glibc's malloc.h.
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 class Interrupt:
@@ -83,7 +80,7 @@ def train(
         raise UserError(f"--batch-size {batch_size} can't be shared; choose a multiple of {unit}.")
     leading = distributed.rank() == 0
     pictures = Pictures(folders, progress and leading, device)
-    keep_memory()
+    heap.keep()
     trainer = Trainer(classifier, second, pictures, batch_size, seed, device)
     if resume:
         trainer.restore(checkpoint_path(output))
@@ -173,12 +170,3 @@ def repeat(
         save()
         if leading:
             trainer.preview(output.with_suffix(".preview.png"))
-
-
-def keep_memory() -> None:
-    """Let the C library keep what is freed: glibc hands large blocks back to the kernel at once, and a
-    step, which needs the same ones again, spent a tenth of its time on that."""
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

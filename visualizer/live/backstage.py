@@ -1,7 +1,7 @@
 """Backstage: the thread for everything that takes longer than a frame.
 
 Jobs go in, and what they have to tell the render thread comes out as news; between jobs it does one
-piece of idle work after the other. So the render thread never reads a file.
+piece of idle work after the other, and tidies up. So the render thread never reads a file.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
+from visualizer.common import heap
 from visualizer.common.cores import give_way
 from visualizer.common.errors import UserError
 
 Job = Callable[[], None]
 T = TypeVar("T")
+# Memory that lies free is handed back so often.
+TIDY_S = 60.0
 
 
 class Backstage:
@@ -59,13 +62,16 @@ class Backstage:
 
     def _work(self) -> None:
         give_way()
-        rested = 0.0
+        rested, tidied = 0.0, time.perf_counter()
         while not self.stopped:
             try:
                 job = self._jobs.get(timeout=max(0.0, rested - time.perf_counter()) if self._idle else 0.1)
             except queue.Empty:
                 if self._idle is not None and time.perf_counter() >= rested:
                     rested = time.perf_counter() + self.attempt(self._idle.__next__, 0.5)
+                if time.perf_counter() - tidied >= TIDY_S:
+                    heap.trim()
+                    tidied = time.perf_counter()
             else:
                 self.attempt(job, None)
 

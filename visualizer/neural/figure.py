@@ -150,7 +150,7 @@ class FigureBlock(UpBlock):
     ) -> torch.Tensor:
         """style, ground: [n, STYLE_DIM]; pose: [n, c, h, w] and body: [n, 1, h, w], 0..1, of the outcome's
         size."""
-        x = F.leaky_relu(self.conv1(self.upsample(x)) + self.join(pose), 0.2)
+        x = F.leaky_relu(self.conv1(x) + self.join(pose), 0.2)
         around = self.modulate(ground)[:, :, None, None]
         more = self.modulate(style)[:, :, None, None] - around
         return self.steered(x, torch.addcmul(around, more, body))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from visualizer.common import assets
+from visualizer.common import assets, heap
 from visualizer.common.errors import UserError
 from visualizer.common.files import check_writable
 from visualizer.latent.bank import Bank
@@ -43,7 +43,7 @@ def train(
         raise UserError(f"--batch-size {batch_size} can't be halved; choose an even number.")
     check_writable(output)
     people = People(photos, Finder(), progress)
-    training.keep_memory()
+    heap.keep()
     trainer = FigureTrainer(
         people,
         Bank.load(assets.model("bank.safetensors")),
