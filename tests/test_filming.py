@@ -554,10 +554,14 @@ def test_a_machine_that_sleeps(tmp_path):
             _, errors = process.communicate(timeout=60)
     assert process.returncode == 0 and "Traceback" not in errors, errors
     _, clicks = onsets(str(film))
-    apart = np.diff(clicks)
-    slept = int(apart.argmax())
-    assert 7 < apart[slept] < 12 and len(clicks) - slept > 4  # it hears again soon
-    assert np.abs((clicks - clicks[0] + 0.5) % 1 - 0.5).max() < 0.06  # in the right places
+    slept = int(np.diff(clicks).argmax())
+    woken = clicks[slept + 1]
+    assert 7 < woken - clicks[slept] < 12
+    # Of what the sound server has kept meanwhile, shreds are heard at first.
+    later = clicks[clicks > woken + 0.5]
+    assert len(later) >= 3
+    places = np.concatenate([clicks[: slept + 1], later]) - clicks[0]
+    assert np.abs((places + 0.5) % 1 - 0.5).max() < 0.03
     with av.open(str(film)) as container:
         frames = [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)]
     assert len(frames) / 20 > clicks[-1]
