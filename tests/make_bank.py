@@ -1,8 +1,10 @@
 """Make the shipped bank: dreams, and encoded photos of what no class names, as one.
 
     python tests/make_bank.py DREAMT.safetensors... -o BANK.safetensors --generator GENERATOR.safetensors
-        [--count 1000] [--add "painting=40:FOLDER,FOLDER"]... [--classes FOLDER...]
+        [--count 1000] [--add "painting=40:FOLDER,FOLDER"]... [--classes FOLDER...] [--climb STEPS]
 
+--climb lets dreams of a forerunner of the generator go on: they climb up to so many steps more, until their
+class is as sure in this one's pictures as they say it was in the other's.
 Of the photos of --classes, one is taken for each class that no dream is of: the one whose drawing the
 classifier and the judge take for it most surely. Of a folder's photos of --add those are taken that the judge
 finds most like themselves when they are drawn, none much like another. Of everything, what is harsh goes
@@ -27,6 +29,7 @@ from visualizer.learning import photo, pictures
 from visualizer.learning.classifier import Classifier, probability_of
 from visualizer.learning.collection import STOPS, looks, style_of
 from visualizer.learning.describing import Description
+from visualizer.learning.dream import Region, climb
 from visualizer.learning.encoder import Encoder
 from visualizer.learning.eyes import for_classifiers
 from visualizer.learning.judge import Judge
@@ -39,6 +42,8 @@ BATCH = judging.BATCH
 # Of the judge's features of two pictures of one name.
 ALIKE = 0.85
 BLACK, WHITE = 0.03, 0.97
+# Of a dream, at the most.
+STEPS = 60
 
 
 class Studio:
@@ -150,6 +155,22 @@ def described(bank: Bank, studio: Studio) -> Bank:
     return replace(bank, probability=probability, judged=judged, ranks=ranks, styles=styles)
 
 
+def dreamt_on(bank: Bank, studio: Studio, most: int) -> Bank:
+    """The bank, its dreams climbed on with this studio's generator as far as they had come."""
+    named = np.flatnonzero((bank.classes >= 0) & (bank.steps + most <= STEPS))
+    region = Region.around(torch.from_numpy(bank.codes))
+    codes, steps = bank.codes.copy(), bank.steps.copy()
+    with bar(len(named), "dreaming on", "dream") as progress:
+        for places in np.array_split(named, -(-len(named) // BATCH)):
+            start, classes, aims = (
+                torch.from_numpy(x[places]) for x in (bank.codes, bank.classes, bank.probability)
+            )
+            dream = climb(studio.generator, studio.classifier, start, classes, aims, region, most)
+            codes[places], steps[places] = dream.codes.numpy(), steps[places] + dream.steps.numpy()
+            progress.update(len(places))
+    return replace(bank, codes=codes, steps=steps)
+
+
 def joined(banks: list[Bank]) -> Bank:
     """All vectors of all, whose looks are to be made anew."""
     arrays = {
@@ -181,6 +202,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--add", action="append", default=[], metavar="NAME=COUNT:FOLDER,FOLDER")
     parser.add_argument("--classes", type=Path, nargs="+", metavar="FOLDER")
+    parser.add_argument(
+        "--climb", type=int, metavar="STEPS", help="of dreams that were dreamt with a forerunner"
+    )
     args = parser.parse_args()
     studio = Studio(args.generator)
     banks = [Bank.load(path) for path in args.dreamt]
@@ -193,6 +217,8 @@ def main() -> None:
         more = recognised(studio, args.classes, known)
         banks += [more] if more else []
     bank = joined(banks)
+    if args.climb:
+        bank = dreamt_on(bank, studio, args.climb)
     features, harsh = studio.see(bank.codes)
     places = milder(bank, harsh, args.count)
     arrays = {name: getattr(bank, name)[places] for name in ARRAYS if name != "looks"}

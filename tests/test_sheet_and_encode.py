@@ -13,13 +13,16 @@ from visualizer.neural.generator import Generator
 from visualizer.neural.inference import choose_device, make_painter
 
 
+COUNT = 20
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     """Pictures that the generator knows how to draw: its own, saved as files, and one that is none."""
     folder = tmp_path_factory.mktemp("photos")
     bank = Bank.load(assets.model("bank.safetensors"))
     painter = make_painter(Generator.load(assets.model("generator.safetensors")), choose_device("cpu"))
-    for i, picture in enumerate(draw_codes(painter, bank.codes[:: len(bank) // 8][:8])):
+    for i, picture in enumerate(draw_codes(painter, bank.codes[:: len(bank) // COUNT][:COUNT])):
         Image.fromarray(picture).save(folder / f"photo{i}.png")
     (folder / "broken.jpg").write_text("no picture")
     (folder / "photo7.png").rename(folder / os.fsdecode(b"f\xfcnf.png"))
@@ -29,7 +32,7 @@ def photos(tmp_path_factory):
 def test_photos_come_back_recognisable(visualizer, photos, tmp_path):
     result = visualizer("encode", photos, "-o", "mine.safetensors", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "8 vectors; broken.jpg can't be read and was left out" in result.stdout
+    assert f"{COUNT} vectors; broken.jpg can't be read and was left out" in result.stdout
     assert "Warning" not in result.stderr
     bank = Bank.load(tmp_path / "mine.safetensors")
     paths = sorted(photos.glob("*.png"))
@@ -42,7 +45,7 @@ def test_photos_come_back_recognisable(visualizer, photos, tmp_path):
         return np.stack([np.asarray(Image.fromarray(p).resize((16, 16))) for p in pictures]).astype(float)
 
     distance = np.abs(small(made)[:, None] - small(originals)[None]).mean((2, 3, 4))
-    assert (distance.argmin(1) == np.arange(8)).sum() >= 7
+    assert (distance.argmin(1) == np.arange(COUNT)).mean() >= 0.75
 
 
 def test_a_preset_can_use_the_bank(visualizer, photos, tmp_path, song):
