@@ -12,7 +12,6 @@ from visualizer.learning.sheet import draw_codes
 from visualizer.neural.generator import Generator
 from visualizer.neural.inference import choose_device, make_painter
 
-
 COUNT = 20
 
 
