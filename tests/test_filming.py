@@ -236,7 +236,6 @@ SHOW = """
     import sys, time
     import torch
     from fractions import Fraction
-from pathlib import Path
     from pathlib import Path
     import numpy as np
     from visualizer.output.filming import Recording
