@@ -516,6 +516,7 @@ def test_a_show_without_a_window(tmp_path):
     with started(*arguments, *more, cwd=tmp_path, environment=nowhere) as process:
         film = tmp_path / "show-0002.mp4"
         wait_for(lambda: (film.is_file() and film.stat().st_size > 120_000) or process.poll() is not None)
+        time.sleep(3.0)  # some clicks more, however much a picture takes
         process.send_signal(signal.SIGTERM)
         out, errors = process.communicate(timeout=60)
     assert process.returncode == 0 and "Traceback" not in errors, errors
