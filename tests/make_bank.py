@@ -4,7 +4,8 @@
         [--count 1000] [--add "painting=40:FOLDER,FOLDER"]... [--classes FOLDER...] [--climb STEPS]
 
 --climb lets dreams of a forerunner of the generator go on: they climb up to so many steps more, until their
-class is as sure in this one's pictures as they say it was in the other's.
+class is as sure in this one's pictures as they say it was in the other's. None is left out for it, where
+`visualizer dream --again` chooses anew, by style and without twins.
 Of the photos of --classes, one is taken for each class that no dream is of: the one whose drawing the
 classifier and the judge take for it most surely. Of a folder's photos of --add those are taken that the judge
 finds most like themselves when they are drawn, none much like another. Of everything, what is harsh goes
@@ -33,7 +34,7 @@ from visualizer.learning.dream import Region, climb
 from visualizer.learning.encoder import Encoder
 from visualizer.learning.eyes import for_classifiers
 from visualizer.learning.judge import Judge
-from visualizer.learning.relief import LUMINANCE
+from visualizer.learning.relief import luminance
 from visualizer.neural import generators
 from visualizer.neural.inference import make_painter
 from visualizer.neural.precision import fast_numbers
@@ -135,7 +136,7 @@ def recognised(studio: Studio, folders: list[Path], known: set[int]) -> Bank | N
 
 def harshness(drawn: torch.Tensor) -> torch.Tensor:
     """[n]: how much of pictures [n, 3, h, w] is pure black or white, and how far off their mean is."""
-    grey = (drawn * drawn.new_tensor(LUMINANCE)[:, None, None]).sum(1)
+    grey = luminance(drawn)[:, 0]
     extreme = ((grey < BLACK) | (grey > WHITE)).float().mean((1, 2))
     return extreme * grey.std((1, 2)) + 0.3 * (grey.mean((1, 2)) - 0.45).abs()
 

@@ -17,7 +17,7 @@ from visualizer.learning.dream import Dream
 from visualizer.learning.efficientnet import HEAD_CHANNELS, N_CLASSES
 from visualizer.learning.eyes import for_classifiers
 from visualizer.learning.judge import Judge
-from visualizer.learning.relief import LUMINANCE
+from visualizer.learning.relief import luminance
 from visualizer.learning.starts import random_starts
 from visualizer.neural.generator import Generator
 from visualizer.neural.generators import AnyGenerator
@@ -138,8 +138,7 @@ class Collection:
         """Keep the climbs of a batch that show their class and something new; aims: [n], where they stop."""
         codes = dream.codes.half()
         pictures = for_classifiers(self._generator(codes.float()))
-        luminance = (pictures * pictures.new_tensor(LUMINANCE)[:, None, None]).sum(1)
-        contrast = luminance.std((1, 2)).tolist()
+        contrast = luminance(pictures).std((1, 2, 3)).tolist()
         probability = probability_of(self._classifier(pictures), classes)
         pooled, judged, ranks = self._judge.verdict(pictures, classes)
         unit = F.normalize(pooled, dim=1).cpu()

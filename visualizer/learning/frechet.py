@@ -118,7 +118,9 @@ class FrechetMatching(nn.Module):
         """The distance, and its derivatives by the mean [k] and the covariance [k, k] of what is made."""
         shift = (gaussian.mean - self.real.mean).double()
         made, real = gaussian.covariance, self.covariance
-        root = self._root = _power(real, 0.5) if self._root is None else self._root
+        if self._root is None:
+            self._root = _power(real, 0.5)
+        root = self._root
         between = root @ made @ root
         distance = shift.square().sum() + (made + real).trace() - 2 * _power(between, 0.5).trace()
         curve = (
