@@ -103,6 +103,20 @@ def test_what_is_seen_is_what_pillow_makes_of_it(window, way, rotation, corners)
         assert seen[0].max() == 0 and seen[:, 319].max() == 0 and seen[100, 160].max() > 0
 
 
+def test_a_warped_window_leaves_nothing_to_the_next(window):
+    from visualizer.output.graphics import read_screen
+    from visualizer.output.upscale import Upscaler
+    from visualizer.output.window import Window
+
+    window.warp = Warp(90, PINNED)
+    window.__exit__(None, None, None)
+    with Window("test", (320, 200)) as after:
+        upscaler = Upscaler()
+        upscaler.upload(np.full((100, 160, 3), 255, np.uint8))
+        upscaler.draw(*after.size)
+        assert read_screen(*after.size).min() == 255
+
+
 def test_it_is_kept_for_each_screen(tmp_path, monkeypatch):
     monkeypatch.setattr("visualizer.common.settings.folder", lambda: tmp_path / "new")
     assert warp.remembered("0 640x480") == Warp()

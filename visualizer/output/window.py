@@ -117,7 +117,7 @@ class Window:
 
     def _load_gl(self) -> None:
         try:
-            from visualizer.output.graphics import GL
+            from visualizer.output.graphics import GL, draw_to
         except ImportError as error:
             if "PyOpenGL" in str(error) or error.name == "OpenGL":
                 raise NoDisplay(
@@ -133,6 +133,7 @@ class Window:
         if number < (3, 3):
             raise NoDisplay(_no_gl(f"found version {version}"))
         self.renderer = (GL.glGetString(GL.GL_RENDERER) or b"unknown").decode().split(" (")[0]
+        draw_to(0)  # whatever a window before it drew to
         # Core contexts draw nothing without one, even when there are no vertices to describe.
         GL.glBindVertexArray(GL.glGenVertexArrays(1))
 
