@@ -1,17 +1,20 @@
 """Make the shipped bank: dreams, and encoded photos of what no class names, as one.
 
     python tests/make_bank.py DREAMT.safetensors... -o BANK.safetensors --generator GENERATOR.safetensors
-        [--count 1000] [--add "painting=40:FOLDER,FOLDER"]... [--classes FOLDER...] [--climb STEPS]
+        [--count 1000] [--add "painting=40:FOLDER,FOLDER"]... [--classes FOLDER...]
+    python tests/make_bank.py BANK.safetensors -o BANK.safetensors --generator GENERATOR.safetensors --climb 12
 
---climb lets dreams of a forerunner of the generator go on: they climb up to so many steps more, until their
-class is as sure in this one's pictures as they say it was in the other's. None is left out for it, where
-`visualizer dream --again` chooses anew, by style and without twins.
 Of the photos of --classes, one is taken for each class that no dream is of: the one whose drawing the
 classifier and the judge take for it most surely. Of a folder's photos of --add those are taken that the judge
 finds most like themselves when they are drawn, none much like another. Of everything, what is harsh goes
 first: pictures with much pure black and white beside each other, or far darker or paler than the others; but
 no more than half of what is of one class, and nothing of --add. What the bank says of its vectors is by the
 shipped generator that draws anywhere.
+
+--climb makes a bank's dreams another generator's, and no more: each climbs up to so many steps, until its class
+is as sure as the bank says, and goes half the way there; then all come nearer to the middle, where pictures
+are calmer. Their looks stay, so that presets call up what they did. (`visualizer dream --again` chooses anew,
+by style and without twins.)
 """
 
 import argparse
@@ -35,6 +38,7 @@ from visualizer.learning.encoder import Encoder
 from visualizer.learning.eyes import for_classifiers
 from visualizer.learning.judge import Judge
 from visualizer.learning.relief import luminance
+from visualizer.learning.trainer import between
 from visualizer.neural import generators
 from visualizer.neural.inference import make_painter
 from visualizer.neural.precision import fast_numbers
@@ -45,6 +49,8 @@ ALIKE = 0.85
 BLACK, WHITE = 0.03, 0.97
 # Of a dream, at the most.
 STEPS = 60
+# Of a climb's way, what is gone, and of the norm, what is kept: the last of both makes pictures harsh.
+GONE, KEPT = 0.5, 0.9
 
 
 class Studio:
@@ -157,19 +163,20 @@ def described(bank: Bank, studio: Studio) -> Bank:
 
 
 def dreamt_on(bank: Bank, studio: Studio, most: int) -> Bank:
-    """The bank, its dreams climbed on with this studio's generator as far as they had come."""
+    """The bank, its dreams climbed on with this studio's generator."""
     named = np.flatnonzero((bank.classes >= 0) & (bank.steps + most <= STEPS))
     region = Region.around(torch.from_numpy(bank.codes))
-    codes, steps = bank.codes.copy(), bank.steps.copy()
+    codes, steps = torch.from_numpy(bank.codes).clone(), bank.steps.copy()
     with bar(len(named), "dreaming on", "dream") as progress:
         for places in np.array_split(named, -(-len(named) // BATCH)):
             start, classes, aims = (
                 torch.from_numpy(x[places]) for x in (bank.codes, bank.classes, bank.probability)
             )
             dream = climb(studio.generator, studio.classifier, start, classes, aims, region, most)
-            codes[places], steps[places] = dream.codes.numpy(), steps[places] + dream.steps.numpy()
+            codes[places] = between(start, dream.codes, torch.full((len(places), 1), GONE))
+            steps[places] += dream.steps.numpy()
             progress.update(len(places))
-    return replace(bank, codes=codes, steps=steps)
+    return replace(bank, codes=(KEPT * codes).numpy(), steps=steps)
 
 
 def joined(banks: list[Bank]) -> Bank:
@@ -207,8 +214,14 @@ def main() -> None:
         "--climb", type=int, metavar="STEPS", help="of dreams that were dreamt with a forerunner"
     )
     args = parser.parse_args()
-    studio = Studio(args.generator)
+    studio, shipped = Studio(args.generator), assets.model("generator.safetensors")
     banks = [Bank.load(path) for path in args.dreamt]
+    if args.climb:
+        if len(banks) > 1 or args.add or args.classes:
+            parser.error("--climb takes one bank, and adds nothing to it")
+        made = described(dreamt_on(banks[0], studio, args.climb), Studio(shipped))
+        made.save(args.output, {"source": "tests/make_bank.py"})
+        return
     for wish in args.add:
         name, _, rest = wish.partition("=")
         count, _, folders = rest.partition(":")
@@ -218,14 +231,12 @@ def main() -> None:
         more = recognised(studio, args.classes, known)
         banks += [more] if more else []
     bank = joined(banks)
-    if args.climb:
-        bank = dreamt_on(bank, studio, args.climb)
     features, harsh = studio.see(bank.codes)
     places = milder(bank, harsh, args.count)
     arrays = {name: getattr(bank, name)[places] for name in ARRAYS if name != "looks"}
     labels = tuple(bank.labels[i] for i in places)
     made = Bank(labels=labels, space=bank.space, looks=looks(features[places]), **arrays)
-    made = described(made, Studio(assets.model("generator.safetensors")))
+    made = described(made, Studio(shipped))
     made.save(args.output, {"source": "tests/make_bank.py"})
     print(
         f"{args.output}: {len(made)} vectors of {made.n_classes} classes and {len(set(labels))} names; "
