@@ -1,6 +1,6 @@
 """Draw the moving picture of README.md again: some presets at one song, in a loop.
 
-    python tests/draw_dance.py SONG [--start 15] [--seconds 2.7] [--parts mandala=1 dancer=1 orchard=1]
+    python tests/draw_dance.py SONG [--start 15] [--seconds 2.7] [--parts mandala=1 dancer=1 garden=2]
                                [--quality 55] [-o presets/dance.webp]
 
 The parts are presets and their seeds. Each is rendered by `visualizer render --quality grand`, from some
@@ -25,7 +25,7 @@ SIZE = 480, 270
 SCALE = 2  # drawn larger, and made small once
 LEAD_S = 6.0
 FADE_S = 0.4
-PARTS = ["mandala=1", "dancer=1", "orchard=1"]
+PARTS = ["mandala=1", "dancer=1", "garden=2"]
 
 
 def frames_of(song: Path, preset: str, seed: str, start: float, seconds: float) -> np.ndarray:

@@ -2,7 +2,7 @@
 
     python tests/make_bank.py DREAMT.safetensors... -o BANK.safetensors --generator GENERATOR.safetensors
         [--count 1000] [--add "painting=40:FOLDER,FOLDER"]... [--classes FOLDER...]
-    python tests/make_bank.py BANK.safetensors -o BANK.safetensors --generator GENERATOR.safetensors --climb 12
+    python tests/make_bank.py BANK.safetensors -o NEW.safetensors --generator GENERATOR.safetensors --climb 12
 
 Of the photos of --classes, one is taken for each class that no dream is of: the one whose drawing the
 classifier and the judge take for it most surely. Of a folder's photos of --add those are taken that the judge
@@ -11,10 +11,10 @@ first: pictures with much pure black and white beside each other, or far darker 
 no more than half of what is of one class, and nothing of --add. What the bank says of its vectors is by the
 shipped generator that draws anywhere.
 
---climb makes a bank's dreams another generator's, and no more: each climbs up to so many steps, until its class
-is as sure as the bank says, and goes half the way there; then all come nearer to the middle, where pictures
-are calmer. Their looks stay, so that presets call up what they did. (`visualizer dream --again` chooses anew,
-by style and without twins.)
+--climb makes a bank's dreams another generator's, and no more: each climbs up to so many steps, until its
+class is as sure as the bank says, and goes half the way there; then all come nearer to the middle, where
+pictures are calmer. Their looks stay, so that presets call up what they did. (`visualizer dream --again`
+chooses anew, by style and without twins.)
 """
 
 import argparse
