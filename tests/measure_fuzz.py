@@ -183,9 +183,11 @@ def seeds(folder: Path) -> None:
     from PIL import Image
 
     from visualizer.common import assets
-    from visualizer.common.weights import save
+    from visualizer.common.weights import load, save
     from visualizer.latent.bank import Bank
+    from visualizer.latent.poses import Poses
     from visualizer.learning.importing.stylegan import import_network
+    from visualizer.neural.figure import Figure
     from visualizer.neural.generator import Generator
 
     def to(kind, name):
@@ -215,6 +217,11 @@ def seeds(folder: Path) -> None:
     )
     Bank.load(assets.model("bank.safetensors")).take(np.arange(12)).save(to("bank", "a.safetensors"))
     shutil.copy(assets.model("codebook.safetensors"), to("codebook", "a.safetensors"))
+    Poses.load(assets.model("poses.safetensors")).take(np.arange(12)).save(to("poses", "a.safetensors"))
+    slight = {f"figure.{k}": v for k, v in Figure((4, 4, 4, 4, 4), 1).state_dict().items()}
+    own = load(assets.model("figure.safetensors"), "figure")[0]
+    slight |= {k: v for k, v in own.items() if k.startswith("encoder.")}
+    save(to("figure", "a.safetensors"), "figure", slight)
     small = Generator((4, 4, 4, 4, 4), 1)
     tensors = {f"generator.{k}": v for k, v in small.state_dict().items()}
     save(to("generator", "a.safetensors"), "generator", tensors)
@@ -246,16 +253,19 @@ def seeds(folder: Path) -> None:
 
 MUTATE = {"preset": text_mutated, "map": text_mutated, "set": text_mutated}
 MUTATE |= {"bank": weights_mutated, "codebook": weights_mutated, "generator": weights_mutated}
+MUTATE |= {"poses": weights_mutated, "figure": weights_mutated}
 # Of a hundred cases, so many of each kind.
 SHARES = {
     "song": 20,
-    "picture": 15,
-    "preset": 12,
+    "picture": 13,
+    "preset": 11,
     "map": 8,
     "set": 5,
-    "bank": 8,
-    "codebook": 8,
-    "generator": 6,
+    "bank": 6,
+    "codebook": 6,
+    "poses": 4,
+    "generator": 5,
+    "figure": 5,
     "pickle": 8,
     "video": 10,
 }
@@ -272,7 +282,9 @@ def arguments(kind: str, file: str, tune: str) -> list[list[str]]:
         "set": [["read-set", file]],
         "bank": [[*render, "--bank", file]],
         "codebook": [[*render, "--codebook", file]],
+        "poses": [["read-poses", file], ["sheet", file, "-o", "sheet.png"]],
         "generator": [["draw", file]],
+        "figure": [["draw-figure", file], [*render, "--preset", "dancer", "--figure", file]],
         "pickle": [["import", file, "-o", "out.safetensors"]],
         "video": [["check", file], ["check", file, "--fix", "safe.mp4"]],
     }[kind]
@@ -290,11 +302,16 @@ def prepare() -> None:
     ):
         importlib.import_module(name)
     from visualizer import cli
+    from visualizer.audio.codebook import Codebook
+    from visualizer.common import assets
     from visualizer.common.errors import UserError
-    from visualizer.control import set_list
+    from visualizer.control import preset, set_list
     from visualizer.control.midi import maps
+    from visualizer.latent.poses import Poses
     from visualizer.learning import photo
     from visualizer.neural import generators
+    from visualizer.neural.figures import Figures
+    from visualizer.neural.generator import CODE_DIM
     from visualizer.neural.inference import make_painter
     from visualizer.offline import studio
 
@@ -336,10 +353,23 @@ def prepare() -> None:
         if photo.try_read(file, 64) is None:
             raise UserError(photo.missing([file]))
 
+    def draw_figure(file):
+        import torch
+
+        figure, poses = Figures(file).figure, Poses.load(assets.model("poses.safetensors")).codes[:1]
+        matter = np.random.default_rng(0).standard_normal((1, CODE_DIM)).astype(np.float32)
+        make_painter(figure, torch.device("cpu"), threads=1)(poses, matter)
+
+    def read_poses(file):
+        sounds = Codebook.load(assets.model("codebook.safetensors"))
+        preset.load(preset.find("dancer")).pose_targets(Poses.load(file), sounds)
+
     reading("read-picture", look)
     reading("read-map", maps.load)
     reading("read-set", set_list.load)
     reading("draw", draw)
+    reading("read-poses", read_poses)
+    reading("draw-figure", draw_figure)
 
 
 def tried(kind: str, case: Path, command: list[str]) -> str:
@@ -377,7 +407,8 @@ def tried(kind: str, case: Path, command: list[str]) -> str:
         return f"exit code {code}, and it said {said}"
     if peak > MEMORY_MB:
         return f"{peak:.0f} MB"
-    allowed = {"clip.mp4", "out.safetensors", "safe.mp4"} if code != 2 or "damaged" in said[0] else set()
+    made = {"clip.mp4", "out.safetensors", "safe.mp4", "sheet.png"}
+    allowed = made if code != 2 or "damaged" in said[0] else set()
     return f"left behind: {left - allowed}" if left - allowed else ""
 
 

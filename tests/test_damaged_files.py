@@ -15,6 +15,8 @@ from visualizer.audio.song import Song
 from visualizer.common import assets
 from visualizer.common.errors import UserError
 from visualizer.latent.bank import Bank
+from visualizer.latent.poses import Poses
+from visualizer.learning.finding.skeletons import of_poses
 from visualizer.output.video import VideoWriter
 
 
@@ -50,6 +52,35 @@ def test_banks(bank, tmp_path, change, tensors, words):
     path = rewritten(bank, tmp_path / "bad.safetensors", change, **tensors)
     with pytest.raises(UserError, match=f"bad.safetensors is no whole bank .*{words}"):
         Bank.load(path)
+
+
+@pytest.mark.parametrize(
+    "change, tensors, words",
+    [
+        (lambda m: m.pop("pictures"), {}, "are not of 1 people"),
+        (lambda m: None, {"space": np.zeros((6, 33, 2), np.float16)}, "space are not of 6 people"),
+        (lambda m: None, {"visibility": np.zeros((6, 12), np.float16)}, "visibility are not of 6 people"),
+        (
+            lambda m: None,
+            {"points": np.full((6, 33, 3), np.inf, np.float16)},
+            "points hold what is no number",
+        ),
+    ],
+)
+def test_poses(tmp_path, change, tensors, words):
+    path = tmp_path / "good.safetensors"
+    Poses.load(assets.model("poses.safetensors")).take(np.arange(6)).save(path)
+    path = rewritten(path, tmp_path / "bad.safetensors", change, **tensors)
+    with pytest.raises(UserError, match=f"bad.safetensors is no whole bank of poses .*{words}"):
+        Poses.load(path)
+
+
+@pytest.mark.parametrize("points", [0.0, 6e4, 3e38])
+def test_skeletons_of_any_size_are_drawn(points):
+    poses = Poses.load(assets.model("poses.safetensors")).take(np.arange(2))
+    places = (points * np.random.default_rng(0).random((2, 33, 3))).astype(np.float32)
+    drawn = of_poses(Poses(places, poses.visibility, poses.space, poses.sizes, poses.pictures))
+    assert drawn.width == 256
 
 
 def settings(**changed):

@@ -14,7 +14,14 @@ from visualizer.common import weights
 from visualizer.common.errors import UserError
 from visualizer.latent import body
 
-ARRAYS = ("points", "visibility", "space", "sizes")
+# Of each person.
+SHAPES = {
+    "points": (body.N_POINTS, 3),
+    "visibility": (body.N_POINTS,),
+    "space": (body.N_POINTS, 3),
+    "sizes": (2,),
+}
+ARRAYS = tuple(SHAPES)
 
 
 @dataclass(frozen=True)
@@ -63,4 +70,10 @@ class Poses:
         if any(name not in tensors for name in ARRAYS):
             raise UserError(f"{path} is a bank of poses of another version; make it again with this one.")
         arrays = {name: tensors[name].numpy() for name in ARRAYS}
-        return cls(pictures=tuple(metadata["pictures"].split("\n")), **arrays)
+        pictures = tuple(metadata.get("pictures", "").split("\n"))
+        for name, array in arrays.items():
+            if array.shape != (len(pictures), *SHAPES[name]):
+                raise weights.damaged(path, "bank of poses", f"{name} are not of {len(pictures)} people")
+            if not np.isfinite(array).all():
+                raise weights.damaged(path, "bank of poses", f"{name} hold what is no number")
+        return cls(pictures=pictures, **arrays)

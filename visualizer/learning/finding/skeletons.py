@@ -24,7 +24,7 @@ def draw(picture: np.ndarray, points: np.ndarray, visibility: np.ndarray, size: 
     """
     flat = points[:, :2]
     low, high = flat.min(0), flat.max(0)
-    side = float((high - low).max()) / FILLED
+    side = max(1.0, float((high - low).max())) / FILLED
     left, top = (low + high - side) / 2
     tile = Image.fromarray(picture).transform(
         (size, size), Image.Transform.EXTENT, (left, top, left + side, top + side), Image.Resampling.BICUBIC
@@ -54,9 +54,8 @@ def sheet(tiles: list[np.ndarray], names: tuple[str, ...]) -> Image.Image:
 
 def of_poses(poses: Poses, size: int = 128) -> Image.Image:
     """The skeletons of a bank of poses, as they were in their pictures."""
-    tiles = []
-    for points, visibility in zip(poses.points, poses.visibility):
-        extent = int(np.ptp(points[:, :2], axis=0).max()) + 1
-        ground = np.full((1, 1, 3), 24, np.uint8).repeat(extent, 0).repeat(extent, 1)
-        tiles.append(draw(ground, points - points.min(0), visibility, size))
+    tiles, ground = [], np.full((3 * size, 3 * size, 3), 24, np.uint8)
+    for points, visibility in zip(poses.points.astype(np.float64), poses.visibility):
+        extent = max(1.0, np.ptp(points[:, :2], axis=0).max())
+        tiles.append(draw(ground, size + (points - points.min(0)) * size / extent, visibility, size))
     return sheet(tiles, poses.pictures)
