@@ -17,9 +17,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, field_validator
 
 from visualizer.common import settings
 from visualizer.common.errors import UserError
@@ -53,9 +53,20 @@ ALL = Set()
 class _SetTable(BaseModel):
     model_config = toml_file.STRICT
 
-    presets: Annotated[list[str], Field(min_length=1)] | Literal["favourites", "all"] = "all"
+    presets: list[str] | Literal["favourites", "all"] = "all"
     every: str = "45 seconds"
     order: Literal["in order", "random"] = "in order"
+
+    @field_validator("presets", mode="before")
+    @classmethod
+    def _named(cls, found: object) -> object:
+        if found in ("favourites", "all") or (
+            isinstance(found, list) and found and all(isinstance(name, str) for name in found)
+        ):
+            return found
+        raise ValueError(
+            f"set.presets = {found!r} won't do; it must be a list of names, 'favourites' or 'all'"
+        )
 
 
 class _File(BaseModel):
