@@ -1,5 +1,8 @@
 """The table of keys: what a press means, and that all who use the table agree with it."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from visualizer.control.keys import Leaving, Press, press
@@ -63,6 +66,13 @@ def test_the_help_fits_into_the_window(size):
     height, width, channels = panels.help_list(*size).shape
     assert channels == 4 and width <= size[0] and height <= size[1]
     assert height > 0.4 * size[1] or width > 0.4 * size[0]
+
+
+def test_a_window_of_many_sizes_keeps_few_fonts():
+    for height in range(300, 1300, 40):
+        panels.help_list(2 * height, height)
+    kept = [path for path in Path("/proc/self/fd").iterdir() if os.path.realpath(path).endswith(".ttf")]
+    assert 0 < len(kept) < 20
 
 
 def test_esc_in_a_window_quits_at_once():

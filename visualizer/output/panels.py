@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import pygame
@@ -29,7 +29,8 @@ def unit_for(width: int, height: int) -> int:
     return round(max(13.0, min(height / 34, width / 42)))
 
 
-@cache
+# Those of one window; a font keeps its file open, and every letter that it has drawn.
+@lru_cache(maxsize=16)
 def _font(size: int) -> pygame.font.Font:
     if not pygame.font.get_init():
         pygame.font.init()
