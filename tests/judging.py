@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 import scipy.linalg
 import torch
-from convert_judge import package_state
+from convert_lite import package_state
 from inception import Inception
 from torch import nn
 
@@ -63,7 +63,7 @@ class Pooled(nn.Module):
 def first() -> tuple[Judge, nn.Linear]:
     """EfficientNet-Lite2, from its package, and what tells the classes from its features."""
     net = EfficientNetLite("lite2")
-    net.load_state_dict(package_state())
+    net.load_state_dict(package_state("lite2"))
     return Judge("EfficientNet-Lite2", Pooled(net)), net.classify.requires_grad_(False)
 
 

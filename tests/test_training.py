@@ -16,14 +16,16 @@ from sklearn.decomposition import PCA
 from visualizer.common import assets, weights
 from visualizer.common.errors import UserError
 from visualizer.learning import views
+from visualizer.learning.eyes import Eyes
 from visualizer.learning.frechet import Axes, FrechetMatching
 from visualizer.learning.grain import grain
 from visualizer.learning.moment_matching import MomentMatching
 from visualizer.learning.pictures import Pictures, split, vary
 from visualizer.learning.relief import relief
-from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.learning.trainer import CATCH_UP_STEPS, WARM_UP_STEPS, Trainer
 from visualizer.neural.generator import Generator
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -48,24 +50,23 @@ def pictures(folder):
     return Pictures([folder], progress=False)
 
 
-def trainer(classifier, pictures, batch_size=6):
-    second = SqueezeNet.load(assets.model("squeezenet.safetensors"))
-    return Trainer(classifier, second, pictures, batch_size, seed=0, device=torch.device("cpu"))
+def trainer(pictures, batch_size=6):
+    return Trainer(Eyes(CPU), pictures, batch_size, seed=0, device=CPU)
 
 
-def test_it_learns(classifier, pictures, monkeypatch):
+def test_it_learns(pictures, monkeypatch):
     # What is seen in looks of random sizes can't be compared from step to step.
     monkeypatch.setattr(views, "SIZES", (256,))
     monkeypatch.setattr(views, "OFTEN", (1.0,))
-    run = trainer(classifier, pictures)
+    run = trainer(pictures)
     losses = [run.step() for _ in range(15)]
     for name, share in (("feature", 0.7), ("classes", 0.7)):
         values = [getattr(loss, name) for loss in losses]
         assert np.mean(values[-5:]) < share * np.mean(values[:5])
 
 
-def test_both_sides_play_after_the_warm_up(classifier, pictures):
-    run = trainer(classifier, pictures)
+def test_both_sides_play_after_the_warm_up(pictures):
+    run = trainer(pictures)
     run.step_count = WARM_UP_STEPS + 1
     before = {k: v.clone() for k, v in run.discriminator.state_dict().items()}
     loss = run.step()
@@ -73,12 +74,12 @@ def test_both_sides_play_after_the_warm_up(classifier, pictures):
     assert any(not torch.equal(v, before[k]) for k, v in run.discriminator.state_dict().items())
 
 
-def test_a_checkpoint_restores_everything(classifier, pictures, tmp_path):
-    run = trainer(classifier, pictures)
+def test_a_checkpoint_restores_everything(pictures, tmp_path):
+    run = trainer(pictures)
     run.step_count = WARM_UP_STEPS + 1
     run.step()
     run.save_checkpoint(tmp_path / "run.safetensors")
-    other = trainer(classifier, pictures)
+    other = trainer(pictures)
     other.restore(tmp_path / "run.safetensors")
     for name in ("generator", "average", "discriminator", "encoder"):
         for key, value in getattr(run, name).state_dict().items():
@@ -202,9 +203,9 @@ def test_relief_tells_from_where_embossed_pictures_are_lit():
     assert relief(ordinary).mean(0).norm() < 0.2 * vectors.mean(0).norm()
 
 
-def test_training_goes_on_from_a_trained_generator(classifier, pictures, tmp_path):
+def test_training_goes_on_from_a_trained_generator(pictures, tmp_path):
     shipped = assets.model("generator.safetensors")
-    run = trainer(classifier, pictures)
+    run = trainer(pictures)
     run.start_from(shipped)
     steps, metadata = run.step_count, weights.load(shipped, "generator")[1]
     assert steps == int(metadata["steps"])
@@ -231,7 +232,7 @@ def test_training_goes_on_from_a_trained_generator(classifier, pictures, tmp_pat
         torch.testing.assert_close(saved[name], shipped_tensors[name])
 
     run.save_checkpoint(tmp_path / "run.safetensors")
-    other = trainer(classifier, pictures)
+    other = trainer(pictures)
     other.restore(tmp_path / "run.safetensors")
     assert (other.first_step, other.seen_before) == (steps, run.seen_before)
 
@@ -313,8 +314,8 @@ def test_what_can_go_wrong(visualizer, folder, tmp_path):
             assert word in result.stderr
 
 
-def test_a_generator_of_larger_pictures_is_trained_in_the_size_of_photos(classifier, pictures):
-    run = trainer(classifier, pictures)
+def test_a_generator_of_larger_pictures_is_trained_in_the_size_of_photos(pictures):
+    run = trainer(pictures)
     run.start_from(assets.model("grand.safetensors"))
     assert run.generator.picture_size == 512
     run.step_count += CATCH_UP_STEPS
@@ -331,9 +332,8 @@ def test_two_processes_are_as_one(folder, tmp_path):
         import json, sys, torch
         from visualizer.common import assets
         from visualizer.learning import distributed, trainer
-        from visualizer.learning.classifier import Classifier
+        from visualizer.learning.eyes import Eyes
         from visualizer.learning.pictures import Pictures
-        from visualizer.learning.squeezenet import SqueezeNet
         from visualizer.learning.trainer import Trainer, WARM_UP_STEPS
         torch.set_num_threads(1)
         trainer.PLAIN = 0.0  # each picture has its own view
@@ -341,12 +341,7 @@ def test_two_processes_are_as_one(folder, tmp_path):
 
         fast_numbers = trainer.fast_numbers
         trainer.fast_numbers = lambda device: torch.autocast(device.type, enabled=False)
-        trainer.learning_dtype = lambda device: torch.float32
-        run = Trainer(
-            Classifier.load(assets.model("classifier.safetensors")),
-            SqueezeNet.load(assets.model("squeezenet.safetensors")),
-            Pictures([{str(folder)!r}], False), 6, 0, device
-        )
+        run = Trainer(Eyes(device, torch.float32), Pictures([{str(folder)!r}], False), 6, 0, device)
         # Adam makes much of the rounding of gradients near zero, but not of what is small beside this.
         for optimiser in (run.g_optimiser, run.d_optimiser):
             for group in optimiser.param_groups:

@@ -92,8 +92,6 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start
         raise UserError("--resume and --from both say where to start; give one of them.")
 
     from visualizer.common import assets
-    from visualizer.learning.classifier import Classifier
-    from visualizer.learning.squeezenet import SqueezeNet
     from visualizer.learning.training import train as run
     from visualizer.neural.inference import choose_device
 
@@ -106,11 +104,8 @@ def train(folders, output: Path, steps, minutes, batch_size, seed, resume, start
         done = run_figure(list(folders), output, steps, minutes, size, seed, device, resume, start)
         click.echo(f"{output}: {done}.")
         return
-    classifier = Classifier.load(assets.model("classifier.safetensors"))
-    second = SqueezeNet.load(assets.model("squeezenet.safetensors"))
-    device = choose_device(compute)
-    size = batch_size or 18
-    done = run(list(folders), output, classifier, second, steps, minutes, size, seed, device, resume, start)
+    size, device = batch_size or 18, choose_device(compute)
+    done = run(list(folders), output, steps, minutes, size, seed, device, resume, start)
     click.echo(f"{output}: {done}.")
 
 

@@ -1,8 +1,9 @@
-"""The classifier: the eye that judges pictures while the generator learns and dreams."""
+"""Classifiers: the eyes that judge pictures while the generator learns and dreams."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar, Self
 
 import torch
 from torch import nn
@@ -11,6 +12,9 @@ from visualizer.common import weights
 from visualizer.learning.efficientnet import EfficientNetLite
 from visualizer.neural.layout import channels_last
 
+# What the scales of a quantised tensor are called, after its own name.
+SCALE = ".scale"
+
 
 class Classifier(nn.Module):
     """A frozen ImageNet classifier that takes pictures as this project holds them.
@@ -18,17 +22,19 @@ class Classifier(nn.Module):
     Pictures are [n, 3, h, w] sRGB in 0..1, height and width multiples of 32.
     """
 
+    kind: ClassVar = "classifier"
+
     def __init__(self, net: EfficientNetLite, labels: list[str]):
         super().__init__()
         self.net = net.requires_grad_(False).eval()
         self.labels = labels
 
     @classmethod
-    def load(cls, path: Path | str) -> Classifier:
-        """Read a classifier file. Raises UserError if it isn't one."""
-        tensors, metadata = weights.load(path, "classifier")
+    def load(cls, path: Path | str) -> Self:
+        """Read a file of this kind. Raises UserError if it isn't one."""
+        tensors, metadata = weights.load(path, cls.kind)
         net = EfficientNetLite(metadata["variant"])
-        net.load_state_dict(tensors)
+        net.load_state_dict(dequantised(tensors))
         return channels_last(cls(net, metadata["labels"].split("\n")))
 
     @staticmethod
@@ -47,6 +53,17 @@ class Classifier(nn.Module):
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """[n, 1000] logits."""
         return self.net(self.normalise(pictures))
+
+
+def dequantised(small: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The float32 weights of a file that may have large ones as int8, with a scale [outputs] for each."""
+    state = {}
+    for name, weight in small.items():
+        if name.endswith(SCALE):
+            continue
+        scale = small.get(name + SCALE)
+        state[name] = weight if scale is None else weight * scale.view(-1, *[1] * (weight.dim() - 1))
+    return state
 
 
 def probability_of(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:

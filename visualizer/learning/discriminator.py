@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 # Of each judged map (`eyes.JUDGED`): hidden channels, and how often its head halves it.
-HEADS = ((128, 2), (128, 1), (128, 0), (128, 0), (64, 2), (128, 1), (128, 0))
+_CLASSIFIERS = ((128, 2), (128, 1), (128, 0), (128, 0))
+HEADS = (*_CLASSIFIERS, (64, 2), (128, 1), (128, 0), *_CLASSIFIERS)
 
 
 class Head(nn.Module):

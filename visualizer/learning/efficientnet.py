@@ -29,7 +29,7 @@ N_CLASSES = 1000
 # The stages whose outputs are handed out as features: strides 4, 8, 16 and 32.
 FEATURE_STAGES = (1, 2, 4, 6)
 
-WIDTH_DEPTH = {"lite0": (1.0, 1.0), "lite2": (1.1, 1.2)}
+WIDTH_DEPTH = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
 
 
 def _round_channels(channels: int, width: float) -> int:

