@@ -50,7 +50,7 @@ CLASS_WEIGHT = 1.0
 # Of what made pictures have too much or too little of on average, in-betweens and mixtures most of all.
 MEAN_WEIGHT = 12.0
 MADE_UP_MEAN_WEIGHT = 30.0
-# Of the distance of both eyes' gists, and how it compares for what is made up.
+# Of the distance of the eyes' gists, and how it compares for what is made up.
 FRECHET_WEIGHT, MADE_UP_FRECHET_WEIGHT = 20.0, 30.0
 ADVERSARIAL_WEIGHT = 0.55
 # A batch has as many reconstructions as in-betweens and mixtures.
