@@ -362,5 +362,5 @@ def test_two_processes_are_as_one(folder, tmp_path):
     alone, together = (np.array(json.loads(r.stdout.strip().splitlines()[-1])) for r in (one, two))
     np.testing.assert_allclose(together[0], alone[0], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(together[1:3], alone[1:3], rtol=0.01, atol=0.002)
-    np.testing.assert_allclose(together[3], alone[3], rtol=0.05, atol=0.01)
+    np.testing.assert_allclose(together[3], alone[3], rtol=0.15, atol=0.02)
     assert np.abs(alone[0] - alone[2]).max() > 0.05
