@@ -202,6 +202,27 @@ def milder(bank: Bank, harsh: np.ndarray, count: int) -> np.ndarray:
     return np.array([place for place in range(len(bank)) if place not in gone])
 
 
+def gathered(banks: list[Bank], studio: Studio, args: argparse.Namespace) -> Bank:
+    """The banks and what photos add to them, without what is harshest."""
+    for wish in args.add:
+        name, _, rest = wish.partition("=")
+        count, _, folders = rest.partition(":")
+        banks.append(studio.album(name, int(count), [Path(folder) for folder in folders.split(",")]))
+    if args.classes:
+        known = {number for bank in banks for number in bank.classes.tolist()}
+        more = recognised(studio, args.classes, known)
+        banks += [more] if more else []
+    bank = joined(banks)
+    features, harsh = studio.see(bank.codes)
+    places = milder(bank, harsh, args.count)
+    print(
+        f"harshness {harsh.mean():.3f}, now {harsh[places].mean():.3f}, the worst {harsh[places].max():.2f}"
+    )
+    arrays = {name: getattr(bank, name)[places] for name in ARRAYS if name != "looks"}
+    labels = tuple(bank.labels[i] for i in places)
+    return Bank(labels=labels, space=bank.space, looks=looks(features[places]), **arrays)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dreamt", type=Path, nargs="+")
@@ -214,34 +235,14 @@ def main() -> None:
         "--climb", type=int, metavar="STEPS", help="of dreams that were dreamt with a forerunner"
     )
     args = parser.parse_args()
-    studio, shipped = Studio(args.generator), assets.model("generator.safetensors")
+    if args.climb and (len(args.dreamt) > 1 or args.add or args.classes):
+        parser.error("--climb takes one bank, and adds nothing to it")
+    studio = Studio(args.generator)
     banks = [Bank.load(path) for path in args.dreamt]
-    if args.climb:
-        if len(banks) > 1 or args.add or args.classes:
-            parser.error("--climb takes one bank, and adds nothing to it")
-        made = described(dreamt_on(banks[0], studio, args.climb), Studio(shipped))
-        made.save(args.output, {"source": "tests/make_bank.py"})
-        return
-    for wish in args.add:
-        name, _, rest = wish.partition("=")
-        count, _, folders = rest.partition(":")
-        banks.append(studio.album(name, int(count), [Path(folder) for folder in folders.split(",")]))
-    if args.classes:
-        known = {number for bank in banks for number in bank.classes.tolist()}
-        more = recognised(studio, args.classes, known)
-        banks += [more] if more else []
-    bank = joined(banks)
-    features, harsh = studio.see(bank.codes)
-    places = milder(bank, harsh, args.count)
-    arrays = {name: getattr(bank, name)[places] for name in ARRAYS if name != "looks"}
-    labels = tuple(bank.labels[i] for i in places)
-    made = Bank(labels=labels, space=bank.space, looks=looks(features[places]), **arrays)
-    made = described(made, Studio(shipped))
+    made = dreamt_on(banks[0], studio, args.climb) if args.climb else gathered(banks, studio, args)
+    made = described(made, Studio(assets.model("generator.safetensors")))
     made.save(args.output, {"source": "tests/make_bank.py"})
-    print(
-        f"{args.output}: {len(made)} vectors of {made.n_classes} classes and {len(set(labels))} names; "
-        f"harshness {harsh.mean():.3f}, now {harsh[places].mean():.3f}, the worst {harsh[places].max():.2f}"
-    )
+    print(f"{args.output}: {len(made)} vectors of {made.n_classes} classes and {len(set(made.labels))} names")
 
 
 if __name__ == "__main__":

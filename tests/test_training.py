@@ -22,7 +22,7 @@ from visualizer.learning.grain import grain
 from visualizer.learning.moment_matching import MomentMatching
 from visualizer.learning.pictures import Pictures, split, vary
 from visualizer.learning.relief import relief
-from visualizer.learning.trainer import CATCH_UP_STEPS, WARM_UP_STEPS, Trainer
+from visualizer.learning.trainer import CATCH_UP_STEPS, WARM_UP_STEPS, Losses, Trainer
 from visualizer.neural.generator import Generator
 
 CPU = torch.device("cpu")
@@ -362,5 +362,8 @@ def test_two_processes_are_as_one(folder, tmp_path):
     alone, together = (np.array(json.loads(r.stdout.strip().splitlines()[-1])) for r in (one, two))
     np.testing.assert_allclose(together[0], alone[0], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(together[1:3], alone[1:3], rtol=0.01, atol=0.002)
-    np.testing.assert_allclose(together[3], alone[3], rtol=0.15, atol=0.02)
+    classes = Losses._fields.index("classes")  # two deep networks' rounding, through a logarithm
+    np.testing.assert_allclose(together[3][classes], alone[3][classes], rtol=0.15)
+    others = (np.delete(losses[3], classes) for losses in (together, alone))
+    np.testing.assert_allclose(*others, rtol=0.05, atol=0.01)
     assert np.abs(alone[0] - alone[2]).max() > 0.05

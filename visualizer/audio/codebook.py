@@ -137,8 +137,7 @@ class Codebook:
             raise weights.damaged(path, "codebook", f"it is for {settings.sr} frames a second")
         if centroids.ndim != 2 or not len(centroids) or centroids.shape[1] != settings.n_bands:
             raise weights.damaged(path, "codebook", f"its centroids are not of {settings.n_bands} bands")
-        if not np.isfinite(centroids).all():
-            raise weights.damaged(path, "codebook", "its centroids hold what is no number")
+        weights.check_numbers(path, "codebook", {"its centroids": centroids})
         transitions = tensors["transitions"].numpy().astype(np.int64) if "transitions" in tensors else None
         if transitions is not None and transitions.shape != 2 * (len(centroids),):
             raise weights.damaged(path, "codebook", f"its transitions are not of {len(centroids)} clusters")

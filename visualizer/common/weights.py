@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -45,6 +46,13 @@ def load(path: Path | str, kind: str) -> tuple[dict[str, torch.Tensor], dict[str
 def damaged(path: Path | str, kind: str, what: str) -> UserError:
     """What to tell a person whose file of a kind is not as it was saved; what: a clause."""
     return UserError(f"{path} is no whole {kind} ({what}); use an intact copy, or make it again.")
+
+
+def check_numbers(path: Path | str, kind: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise UserError if one of a file's arrays holds what is no number, or infinite."""
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise damaged(path, kind, f"{name} hold what is no number")
 
 
 @contextmanager

@@ -133,8 +133,7 @@ class Bank:
         for name, array in arrays.items():
             if array.shape[:1] != (len(labels),) or array.ndim != 1 + (name in TABLES):
                 raise weights.damaged(path, "bank", f"{name} are not of {len(labels)} vectors")
-            if not np.isfinite(array).all():
-                raise weights.damaged(path, "bank", f"{name} hold what is no number")
+        weights.check_numbers(path, "bank", arrays)
         return cls(labels=labels, space=metadata.get("space", ""), **arrays)
 
 

@@ -74,6 +74,5 @@ class Poses:
         for name, array in arrays.items():
             if array.shape != (len(pictures), *SHAPES[name]):
                 raise weights.damaged(path, "bank of poses", f"{name} are not of {len(pictures)} people")
-            if not np.isfinite(array).all():
-                raise weights.damaged(path, "bank of poses", f"{name} hold what is no number")
+        weights.check_numbers(path, "bank of poses", arrays)
         return cls(pictures=pictures, **arrays)

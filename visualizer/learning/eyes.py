@@ -75,14 +75,15 @@ class Eyes:
         self.classifier = Classifier.load(assets.model("classifier.safetensors")).to(device)
         third = Classifier.load(assets.model("lite1.safetensors"))
         second = SqueezeNet.load(assets.model("squeezenet.safetensors"))
-        self._nets = [copy.deepcopy(one.net).to(device, self.dtype) for one in (self.classifier, third)]
+        self._nets = [net.to(device, self.dtype) for net in (copy.deepcopy(self.classifier.net), third.net)]
         self._second = second.to(device, self.dtype)
 
     def look(self, pictures: torch.Tensor, size: int = PICTURE_SIZE) -> Sight:
         """What is seen in pictures [n, 3, h, w], sRGB in 0..1, made so many pixels small."""
         texture = relief(pictures), grain(pictures)
         pictures = made_small(pictures, size)
-        first, third = (net.features(self._shown(pictures)) for net in self._nets)
+        shown = self._shown(pictures)
+        first, third = (net.features(shown) for net in self._nets)
         pooled = [net.pooled(maps[-1]).float() for net, maps in zip(self._nets, (first, third), strict=True)]
         return Sight([*first, *self._second.features(pictures), *third], pooled, *texture)
 

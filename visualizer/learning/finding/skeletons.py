@@ -11,6 +11,7 @@ from visualizer.learning.sheet import contact_sheet
 
 # Left is warm, right is cold, the middle is light.
 LEFT, RIGHT, MIDDLE = (255, 150, 60), (70, 170, 255), (240, 240, 225)
+GROUND = (24, 24, 24)
 HIDDEN = 0.4
 # The person fills so much of a tile.
 FILLED = 0.75
@@ -22,14 +23,25 @@ def draw(picture: np.ndarray, points: np.ndarray, visibility: np.ndarray, size: 
 
     points: [33, 3] pixels; visibility: [33].
     """
-    flat = points[:, :2]
-    low, high = flat.min(0), flat.max(0)
-    side = max(1.0, float((high - low).max())) / FILLED
-    left, top = (low + high - side) / 2
+    left, top, side = _square(points)
     tile = Image.fromarray(picture).transform(
         (size, size), Image.Transform.EXTENT, (left, top, left + side, top + side), Image.Resampling.BICUBIC
     )
-    skeleton(ImageDraw.Draw(tile), (flat - (left, top)) * size / side, visibility, max(2, size // 64))
+    return _over(tile, points, visibility)
+
+
+def _square(points: np.ndarray) -> tuple[float, float, float]:
+    """Left, top and side of what is shown of points [33, 3]."""
+    low, high = points[:, :2].min(0), points[:, :2].max(0)
+    side = max(1.0, float((high - low).max())) / FILLED
+    return (*(low + high - side) / 2, side)
+
+
+def _over(tile: Image.Image, points: np.ndarray, visibility: np.ndarray) -> np.ndarray:
+    """The skeleton over a tile that shows the square around its points."""
+    left, top, side = _square(points)
+    flat, size = points[:, :2] - (left, top), tile.width
+    skeleton(ImageDraw.Draw(tile), flat * size / side, visibility, max(2, size // 64))
     return np.asarray(tile)
 
 
@@ -54,8 +66,8 @@ def sheet(tiles: list[np.ndarray], names: tuple[str, ...]) -> Image.Image:
 
 def of_poses(poses: Poses, size: int = 128) -> Image.Image:
     """The skeletons of a bank of poses, as they were in their pictures."""
-    tiles, ground = [], np.full((3 * size, 3 * size, 3), 24, np.uint8)
-    for points, visibility in zip(poses.points.astype(np.float64), poses.visibility):
-        extent = max(1.0, np.ptp(points[:, :2], axis=0).max())
-        tiles.append(draw(ground, size + (points - points.min(0)) * size / extent, visibility, size))
+    tiles = [
+        _over(Image.new("RGB", (size, size), GROUND), points, visibility)
+        for points, visibility in zip(poses.points.astype(np.float64), poses.visibility)
+    ]
     return sheet(tiles, poses.pictures)
