@@ -179,6 +179,20 @@ def test_frechet_matching_draws_means_and_covariances_together():
     assert distances[-1] < begun / 4
 
 
+def test_frechet_distances_are_of_whole_looks_alone(pictures, monkeypatch):
+    """Looks of several sizes spread far wider than those of one, and would hide what is wrong with these."""
+    sizes = (256, 128, 256, 160, 224, 256)
+    left = iter(sizes)
+    monkeypatch.setattr(views, "draw_size", lambda rng: next(left))
+    run = trainer(pictures)
+    run.step_count = WARM_UP_STEPS + 1
+    for _ in sizes:
+        run.step()
+    for matching in run.distances:
+        assert [int(gaussian.count) for gaussian in (matching.real, *matching.made)] == [3] * 4
+        assert matching.real.covariance.trace().item() == pytest.approx(1, abs=0.6)
+
+
 def test_grain_tells_sharp_edges_from_a_mesh_in_flat_grounds():
     """Of as much energy: an edge lies in few places, a mesh everywhere."""
     edge, mesh = torch.full((1, 3, 64, 64), 0.5), torch.full((1, 3, 64, 64), 0.5)

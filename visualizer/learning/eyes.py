@@ -36,16 +36,18 @@ class Sight:
     pooled: [n, 1280] float32 of each classifier, what it tells classes from.
     relief: [n, 2], from where fine detail seems lit.
     grain: [n, 4], how much of it there is, and how evenly it lies.
+    whole: whether the pictures were seen in full size.
     """
 
     maps: list[torch.Tensor]
     pooled: list[torch.Tensor]
     relief: torch.Tensor
     grain: torch.Tensor
+    whole: bool
 
     def __getitem__(self, which: slice) -> Sight:
         maps, pooled = ([part[which] for part in parts] for parts in (self.maps, self.pooled))
-        return Sight(maps, pooled, self.relief[which], self.grain[which])
+        return Sight(maps, pooled, self.relief[which], self.grain[which], self.whole)
 
     @property
     def judged(self) -> list[torch.Tensor]:
@@ -85,7 +87,9 @@ class Eyes:
         shown = self._shown(pictures)
         first, third = (net.features(shown) for net in self._nets)
         pooled = [net.pooled(maps[-1]).float() for net, maps in zip(self._nets, (first, third), strict=True)]
-        return Sight([*first, *self._second.features(pictures), *third], pooled, *texture)
+        return Sight(
+            [*first, *self._second.features(pictures), *third], pooled, *texture, size == PICTURE_SIZE
+        )
 
     def features(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         """The first classifier's maps of pictures [n, 3, h, w], sRGB in 0..1."""

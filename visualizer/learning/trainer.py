@@ -140,6 +140,8 @@ class Trainer:
         # Of reconstructions, in-betweens and mixtures.
         channels = [*map(len, map_stds), 2, GRAIN]
         self.means = nn.ModuleList(MomentMatching(channels) for _ in range(PARTS)).to(device)
+        # The last distances that were felt.
+        self._known = [torch.zeros((), device=device)] * PARTS
 
     def _learn(self, generator: Generator) -> None:
         """Let this generator be the one that learns."""
@@ -211,31 +213,15 @@ class Trainer:
         shown = slice(None, None, PARTS if adversarial else 1)
         photos = self.pictures.batch(n, self.rng, distributed.share(n))
         size = views.draw_size(self.rng)
-        real_views, more_views = (
-            (None, None)
-            if self.rng.random() < PLAIN
-            else (
-                views.draw(n, self.rng)[distributed.share(n)],
-                # In-betweens and mixtures are shared apart.
-                torch.cat([views.draw(each, self.rng)[distributed.share(each)] for _ in range(2)]),
-            )
-        )
+        real_views, made_views = self._draw_views(shown, adversarial)
         with self._autocast():
             with torch.no_grad():
                 codes = self.encoder.from_features(self.eyes.features(photos)[-1])
                 real = self._see(photos, real_views, size)
-                for matching, gist in zip(self.distances, real.gists):
-                    assert isinstance(matching, FrechetMatching)
-                    matching.follow(gist)
+                self._follow(real)
                 made_up = self._made_up(codes, each)
             photos, codes = photos[shown], codes[shown]
-            shape, matter, made_views = codes, codes, real_views
-            if real_views is not None:
-                made_views = real_views[shown]
-            if adversarial:
-                shape, matter = (torch.cat([codes, part]) for part in made_up)
-                if made_views is not None and more_views is not None:
-                    made_views = torch.cat([made_views, more_views])
+            shape, matter = (torch.cat([codes, part]) for part in made_up) if adversarial else (codes, codes)
             with torch.set_grad_enabled(not self.first_step or steps >= alone):
                 made = for_classifiers(self.generator(shape, matter).float())
                 seen = self._see(made, made_views, size)
@@ -268,6 +254,15 @@ class Trainer:
         ).tolist()
         return Losses(*distributed.average(losses))
 
+    def _draw_views(self, shown: slice, adversarial: bool) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Views of photos, and of what is made of them; None where all are seen as they are."""
+        if self.rng.random() < PLAIN:
+            return None, None
+        # In-betweens and mixtures are shared apart.
+        parts = self.batch_size, *[self.batch_size // PARTS] * (PARTS - 1)
+        real, *made_up = (views.draw(n, self.rng)[distributed.share(n)] for n in parts)
+        return real, torch.cat([real[shown], *(made_up if adversarial else ())])
+
     def _see(self, pictures: torch.Tensor, which: torch.Tensor | None, size: int) -> Sight:
         """What the eyes see in pictures [n, 3, h, w], through views [n, 3] if there are any."""
         return self.eyes.look(pictures if which is None else views.look(pictures, which), size)
@@ -286,9 +281,25 @@ class Trainer:
         loss = RECONSTRUCTION_WEIGHT * (feature + pixel) + OTHERS_WEIGHT * others + POOLED_WEIGHT * pooled
         return loss + CLASS_WEIGHT * classes + MEAN_WEIGHT * mean, feature, others, pixel, classes, mean
 
+    def _follow(self, real: Sight) -> None:
+        """Take in what distances are from: photos, where they are seen whole."""
+        if real.whole:
+            for matching, gist in zip(self.distances, real.gists):
+                assert isinstance(matching, FrechetMatching)
+                matching.follow(gist)
+
     def _distance(self, part: int, seen: Sight) -> torch.Tensor:
-        """How far reconstructions (0), in-betweens (1) or mixtures (2) are from photos, all in all."""
-        return torch.stack([match(gist, part) for match, gist in zip(self.distances, seen.gists)]).mean()
+        """How far reconstructions (0), in-betweens (1) or mixtures (2) are from photos, all in all.
+
+        Of whole looks alone: looks of all sizes spread twice as far as those of one, and what all together
+        are like says little of any. For the others it is what is known.
+        """
+        if seen.whole:
+            distances = [match(gist, part) for match, gist in zip(self.distances, seen.gists)]
+            distance = torch.stack(distances).mean()
+            self._known[part] = distance.detach()
+            return distance
+        return self._known[part]
 
     def _made_up_faults(self, seen: Sight, real: Sight) -> tuple[torch.Tensor, torch.Tensor]:
         """(means, distance) of in-betweens and mixtures, as many of each: how far they are off."""
