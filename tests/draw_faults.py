@@ -9,16 +9,11 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
-from subject import Subject
+from make_bank import Studio
 
 from visualizer.common import assets
-from visualizer.learning import photo
-from visualizer.learning.classifier import Classifier
-from visualizer.learning.encoder import Encoder
-from visualizer.learning.pictures import to_tensor
 from visualizer.learning.sheet import contact_sheet
-from visualizer.neural.generator import PICTURE_SIZE
+from visualizer.neural.layout import to_uint8
 
 TILE = 192
 
@@ -31,14 +26,14 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
     paths, captions = zip(*(given.split("=", 1) for given in arguments.photos))
-    photos = np.stack([photo.read(Path(path), PICTURE_SIZE) for path in paths])
-    classifier = Classifier.load(assets.model("classifier.safetensors"))
-    rows = [photos]
+    rows = []
     for name in ("generator.safetensors", "grand.safetensors"):
-        with torch.no_grad():
-            codes = Encoder.load(assets.model(name), classifier)(to_tensor(photos)).numpy()
-        rows.append(Subject(assets.model(name), []).draw(codes))
-    tiles = [tile for row in rows for tile in row]
+        studio = Studio(assets.model(name))
+        photos, codes = studio.encode([Path(path) for path in paths])
+        rows.append(to_uint8(studio.draw(codes)))
+    if len(photos) < len(paths):
+        parser.error("not every photo can be read")
+    tiles = np.concatenate([to_uint8(photos), *rows])
     texts = [*captions, *["light"] * len(paths), *["grand"] * len(paths)]
     contact_sheet(tiles, texts, len(paths), TILE).save(arguments.output, quality=80)
 

@@ -28,9 +28,9 @@ STRENGTHS = 0.3, 1.0
 
 
 def contact_sheet(
-    pictures: Sequence[np.ndarray] | np.ndarray, captions: Sequence[str], columns: int, tile: int = 128
+    pictures: np.ndarray, captions: Sequence[str], columns: int, tile: int = 128
 ) -> Image.Image:
-    """A grid of pictures [h, w, 3] uint8, each above its caption, of several lines or "" for none."""
+    """A grid of pictures [n, h, w, 3] uint8, each above its caption, of several lines or "" for none."""
     rows = math.ceil(len(pictures) / columns)
     lines = max((caption.count("\n") + 1 for caption in captions if caption), default=0)
     caption_height = LINE_HEIGHT * lines + 4 * bool(lines)
