@@ -1,6 +1,7 @@
 """The window and what is drawn in it, on Mesa's software OpenGL without any display."""
 
 import os
+import signal
 import subprocess
 import time
 from subprocess import DEVNULL
@@ -401,6 +402,16 @@ def test_a_monitor_that_is_not_there(monkeypatch):
     with pytest.raises(UserError, match="no monitor 7; there are 0 "):
         Window("test", monitor=7)
     assert os.environ["SDL_VIDEODRIVER"] == "offscreen"
+
+
+def test_ctrl_c_waits_for_the_end_of_a_frame(window):
+    """In the midst of a call into OpenGL it would come out as another error; who insists need not wait."""
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        window.events()
+    window.events()
 
 
 def test_an_unlimited_window_is_marked_for_as_long_as_it_is_open(window):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -14,6 +11,7 @@ import torch
 from visualizer.common import heap
 from visualizer.common.errors import UserError
 from visualizer.common.files import check_writable
+from visualizer.common.interrupt import Interrupt
 from visualizer.common.progress import bar
 from visualizer.learning import distributed
 from visualizer.learning.eyes import Eyes
@@ -24,28 +22,6 @@ from visualizer.learning.trainer import PARTS, Trainer
 SAVE_EVERY_S = 50.0
 PREVIEW_EVERY_S = 240.0
 SMOOTHING = 0.02
-
-
-class Interrupt:
-    """Ctrl-C (or SIGTERM) as a flag, so that the step in hand is finished and saved."""
-
-    def __init__(self) -> None:
-        self.raised = False
-
-    @contextmanager
-    def listen(self) -> Iterator[None]:
-        """Take the signals over; a second Ctrl-C stops at once, as usual."""
-
-        def raise_flag(number: int, _frame: object) -> None:
-            self.raised = True
-            signal.signal(number, before[signal.Signals(number)])
-
-        before = {number: signal.signal(number, raise_flag) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def train(
@@ -140,8 +116,8 @@ def repeat(
     saved = previewed = begun
     first = trainer.step_count
     smooth: NamedTuple | None = None
-    interrupt = Interrupt()
-    with interrupt.listen(), bar(steps, "training", "step", progress) as progress_bar:
+    interrupt = Interrupt("SIGINT", "SIGTERM")
+    with interrupt, bar(steps, "training", "step", progress) as progress_bar:
         progress_bar.update(trainer.steps_here)
         while steps is None or trainer.steps_here < steps:
             done = (time.monotonic() - begun) / 60 / minutes if minutes else 0.0

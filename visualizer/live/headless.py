@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING
 
+from visualizer.common.interrupt import Interrupt
 from visualizer.output.warp import Warp
 from visualizer.output.window import Window
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from visualizer.output.panels import Thumbnail
 
 log = logging.getLogger("visualizer")
-ENDINGS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class NoWindow(Window):
@@ -35,7 +33,7 @@ class NoWindow(Window):
         self.renderer = "nothing"
         self._vsync = False
         self._swapped = time.perf_counter()
-        self._handlers: dict[int, Any] = {}
+        self._interrupt = Interrupt("SIGINT", "SIGTERM", "SIGHUP")
 
     @property
     def screen(self) -> str:
@@ -66,6 +64,7 @@ class NoWindow(Window):
 
     def events(self, wait: float = 0.0) -> list:
         time.sleep(wait)
+        self.closed |= self._interrupt.raised
         return []
 
     def show_pointer(self, show: bool) -> None:
@@ -84,22 +83,10 @@ class NoWindow(Window):
         self._swapped = now if now - due > self.period else due
         return now
 
-    def _close(self, number: int, frame: FrameType | None) -> None:
-        self.closed = True
-        # Whoever insists need not wait for a file's end.
-        signal.signal(number, self._handlers[number])
-
-    def __enter__(self) -> NoWindow:
-        with suppress(ValueError):  # not the main thread
-            for number in ENDINGS:
-                self._handlers[number] = signal.signal(number, self._close)
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        self._interrupt.__exit__(kind, error, trace)
 
 
 class Words:

@@ -10,6 +10,7 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING
 
 from visualizer.common.errors import UserError
+from visualizer.common.interrupt import Interrupt
 from visualizer.output.display import NoDisplay, load_pygame, start_video
 from visualizer.output.warp import Warp, remembered
 
@@ -77,6 +78,7 @@ class Window:
             raise
         self.minimised = False
         self.closed = False
+        self._interrupt = Interrupt("SIGINT", "SIGHUP")
         self._warp = Warp()
         self._projection: Projection | None = None
         self.fullscreen = False
@@ -221,8 +223,9 @@ class Window:
     def events(self, wait: float = 0.0) -> list:
         """The pygame events since the last call; the window's own are already acted upon.
 
-        wait: seconds to sleep for a first one if there is none.
+        wait: seconds to sleep for a first one if there is none. Raises KeyboardInterrupt after Ctrl-C.
         """
+        self._interrupt.heed()
         pygame = self._pygame
         events = pygame.event.get()
         if not events and wait > 0:
@@ -297,12 +300,16 @@ class Window:
         self._swapped = last
 
     def __enter__(self) -> Window:
+        self._interrupt.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pygame.display.quit()
+        self._interrupt.__exit__(kind, error, trace)
+        if error is None:
+            self._interrupt.heed()
 
 
 def _icon(pygame: ModuleType) -> pygame.Surface:
