@@ -193,6 +193,22 @@ def test_frechet_distances_are_of_whole_looks_alone(pictures, monkeypatch):
         assert matching.real.covariance.trace().item() == pytest.approx(1, abs=0.6)
 
 
+def test_in_betweens_and_mixtures_are_judged_apart(pictures):
+    """Bright ones and dark ones: none of the one kind counts as the other."""
+    run = trainer(pictures)
+    photos = pictures.batch(6, np.random.default_rng(0))
+    kinds = 0.8 + 0.2 * photos[:2], 0.2 * photos[2:4]
+    with torch.no_grad():
+        real = run.eyes.look(photos)
+        run._made_up_faults(run.eyes.look(torch.cat(kinds)), real)
+        for part, seen in enumerate(map(run.eyes.look, kinds), 1):
+            shift = torch.cat([(s - r.mean(0)).mean(0) for s, r in zip(seen.means, real.means)])
+            assert float((run.means[part].shifts - shift).norm() / shift.norm()) < 0.02
+            for matching, gist in zip(run.distances, seen.gists):
+                place = matching.axes(gist).mean(0)
+                assert float((matching.made[part].mean - place).norm() / place.norm()) < 0.02
+
+
 def test_grain_tells_sharp_edges_from_a_mesh_in_flat_grounds():
     """Of as much energy: an edge lies in few places, a mesh everywhere."""
     edge, mesh = torch.full((1, 3, 64, 64), 0.5), torch.full((1, 3, 64, 64), 0.5)

@@ -96,6 +96,7 @@ def any_process(flag: bool) -> bool:
     return bool(tensor)
 
 
+@torch.no_grad()
 def same_everywhere(tensors: Iterable[torch.Tensor]) -> None:
     """Copy rank 0's tensors over everyone's."""
     if world_size() > 1:

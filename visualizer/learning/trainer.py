@@ -303,7 +303,7 @@ class Trainer:
 
     def _made_up_faults(self, seen: Sight, real: Sight) -> tuple[torch.Tensor, torch.Tensor]:
         """(means, distance) of in-betweens and mixtures, as many of each: how far they are off."""
-        half = len(seen.pooled) // 2
+        half = len(seen.relief) // 2
         parts = seen[slice(half)], seen[slice(half, None)]
         means = [match(part.means, real.means) for match, part in zip(self.means[1:], parts)]
         distances = [self._distance(i, part) for i, part in enumerate(parts, 1)]

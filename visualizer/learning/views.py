@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 # Across, at which eyes look, and how often; multiples of 32. What is right at all of them is right at none by
 # chance, and small looks are quick.
-SIZES, OFTEN = (128, 160, 192, 224, 256), (0.15, 0.15, 0.2, 0.15, 0.35)
+SIZES, OFTEN = (128, 160, 192, 224, 256), (0.1, 0.1, 0.15, 0.1, 0.55)
 ENLARGED = 0.25
 SMALLEST = 0.7
 SHIFT = 0.04
